@@ -1,0 +1,127 @@
+"""News: typed events, published once. A reader that is late loses the oldest and counts what it lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from .flow import Sentence
+
+State = Literal["idle", "listening", "processing", "responding", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The place began to do something else."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class WakeHeard:
+    """A wake phrase was heard."""
+
+    phrase: str
+    score: float
+    """0–1"""
+    at: float
+    """Position in the microphone's stream, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPartly:
+    """What the recogniser believes so far."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What was heard; empty where nothing was understood."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyText:
+    """A piece of the reply, as it comes."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceSpoken:
+    """A sentence was heard to its end."""
+
+    turn: int
+    sentence: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReport:
+    """What a turn was and how long each part took; the ``turns`` of report.json."""
+
+    turn: int
+    source: str
+    """``microphone``, ``cli``, ``mqtt``, ``timer`` …"""
+    heard: str = ""
+    reply: str = ""
+    wake: dict[str, Any] | None = None
+    at: dict[str, float] = field(default_factory=dict)
+    """``wake`` and ``speech_end``: positions in the microphone's stream, seconds."""
+    ms: dict[str, float] = field(default_factory=dict)
+    """Milliseconds since the end of speech (since the command, where nobody spoke), and ``total``."""
+    frames: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A turn came to its end, was interrupted, or failed."""
+
+    report: TurnReport
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneEnded:
+    """A recording was played to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should know; ``over`` says that it has passed."""
+
+    where: str
+    what: str
+    over: bool = False
+
+
+Event = (
+    StateChanged | WakeHeard | HeardPartly | Transcribed | ReplyText | SentenceSpoken | TurnFinished
+    | MicrophoneEnded | Problem
+)  # fmt: skip
+
+
+class Subscription(Protocol):
+    """One reader's bounded queue."""
+
+    @property
+    def dropped(self) -> int:
+        """How many events this reader was too late for."""
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Yield events from the moment of subscribing."""
+
+
+class News(Protocol):
+    """The feed."""
+
+    def publish(self, event: Event) -> None:
+        """Give the event to every reader; never blocks."""
+
+    def subscribe(self, size: int = 64) -> AbstractContextManager[Subscription]:
+        """Read from now on; leaving the block ends it."""

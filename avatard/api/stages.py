@@ -1,0 +1,154 @@
+"""The stages: one verb each. Policy (thresholds, padding, limits) stays in the core; a stage only computes.
+
+What listens is opened for each source, so that two microphones never share state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+from .flow import (
+    AudioFrame,
+    Container,
+    EncodedChunk,
+    Partial,
+    ReplyToken,
+    Samples,
+    Sentence,
+    SessionView,
+    SpeechAudio,
+    SpokenGrammar,
+    Transcript,
+    VideoFrame,
+    WakeDetected,
+)
+
+
+class Microphone(Protocol):
+    """Where sound comes from."""
+
+    @property
+    def live(self) -> bool:
+        """True when sound is lost unless it is read in time; a recording waits for its reader."""
+
+    def frames(self) -> AsyncIterator[AudioFrame]:
+        """Open the device and yield 16 kHz mono frames; closing the iterator closes the device.
+
+        Raises:
+            NotReady: the device is absent, busy or gone.
+        """
+
+
+class WakeStream(Protocol):
+    """A wake detector's state for one source."""
+
+    async def feed(self, frame: AudioFrame) -> WakeDetected | None:
+        """Take the next frame; say which phrase was completed in it, if any."""
+
+
+class WakeDetector(Protocol):
+    """Hears wake phrases."""
+
+    def open(self) -> AbstractAsyncContextManager[WakeStream]:
+        """Start listening on one source."""
+
+
+class VoiceStream(Protocol):
+    """A voice activity detector's state for one source."""
+
+    async def feed(self, frame: AudioFrame) -> float:
+        """Take the next frame; return the probability (0–1) that somebody speaks in it."""
+
+
+class VoiceActivityDetector(Protocol):
+    """Tells speech from everything else."""
+
+    def open(self) -> AbstractAsyncContextManager[VoiceStream]:
+        """Start on one source."""
+
+
+class RecognizerStream(Protocol):
+    """One request on its way to a transcript."""
+
+    async def feed(self, frame: AudioFrame) -> Partial | None:
+        """Take the next frame; return what is believed so far when it has changed."""
+
+    async def finish(self) -> Transcript:
+        """Say what was heard. An empty text means that it was not understood."""
+
+
+class SpeechRecognizer(Protocol):
+    """Turns speech into text."""
+
+    def open(self, language: str) -> AbstractAsyncContextManager[RecognizerStream]:
+        """Start on one request; leaving the block abandons it."""
+
+
+class Responder(Protocol):
+    """Answers what was heard."""
+
+    async def reply(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
+        """Return the reply as it comes, or None where this responder does not understand."""
+
+    def grammar(self, language: str) -> SpokenGrammar | None:
+        """The sentences that it understands, for recognisers that need to be told; None when it takes any."""
+
+
+class SpeechSynthesizer(Protocol):
+    """Turns a sentence into sound."""
+
+    def speak(self, sentence: Sentence) -> AsyncIterator[SpeechAudio]:
+        """Yield the sentence's sound in order; exactly the last piece has ``last`` set."""
+
+
+class LipSyncRenderer(Protocol):
+    """Turns speech into a talking face."""
+
+    def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncIterator[VideoFrame]:
+        """Yield 25 frames a second of speech, each with its own 1920 samples at 48 kHz.
+
+        The speech is at 48 kHz. The last frame of the answer is padded with silence; pts counts from 0 by 1/25 s.
+        """
+
+    def idle(self, seconds: float) -> AsyncIterator[VideoFrame]:
+        """Yield silent pictures of the face at rest; the last leads back into the first."""
+
+
+class VideoEncoder(Protocol):
+    """Turns frames into a stream."""
+
+    def encode(self, frames: AsyncIterator[VideoFrame], container: Container) -> AsyncIterator[EncodedChunk]:
+        """Yield the stream's header and then its chunks as they come, until the frames end."""
+
+
+class DisplaySink(Protocol):
+    """Where the answer is seen and heard."""
+
+    @property
+    def accepts(self) -> Literal["frames"] | Container:
+        """What ``play`` takes: raw frames, or an encoded stream."""
+
+    @property
+    def pictures(self) -> bool:
+        """False where nobody sees it: then no picture is drawn for it."""
+
+    @property
+    def shown(self) -> float:
+        """How far the answer was really heard: seconds from its start."""
+
+    async def play(self, stream: AsyncIterator[VideoFrame] | AsyncIterator[EncodedChunk]) -> None:
+        """Play to the end by the display's own clock; return when the last sample was heard.
+
+        Cancelling it stops sound and picture at once.
+
+        Raises:
+            NotReady: the device is absent, busy or gone.
+        """
+
+    async def chime(self, sound: Samples) -> None:
+        """Play a short sound (48 kHz mono) now; a display without sound ignores it."""
+
+    def set_volume(self, percent: int) -> None:
+        """Set the loudness, 0–100, at once."""
