@@ -1,0 +1,120 @@
+"""A model on its thread: the one thread that may load, run and unload an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from avatard.api.context import Admission
+from avatard.api.errors import AvatardError, StageFailed
+
+CLOSE_LIMIT = 5.0
+"""Seconds that an engine may take to close."""
+
+_END = object()
+
+
+class Granting:
+    """An ``Admission`` that always grants; the governor takes its place."""
+
+    async def admit(self, name: str, megabytes: float) -> None:
+        """Grant."""
+
+    def left(self, name: str) -> None:
+        """Nothing to note."""
+
+
+def give_back_memory() -> None:
+    """Collect garbage and return freed pages to the system (glibc keeps them otherwise)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+class ThreadModel:
+    """Fulfils ``api.context.Model`` with one thread."""
+
+    def __init__(
+        self, engine: Callable[..., Any], options: dict[str, Any], megabytes: float, stage: str, plugin: str,
+        admission: Admission,
+    ) -> None:  # fmt: skip
+        """Remember how to build the engine; nothing is loaded yet."""
+        self._build = partial(engine, **options)
+        self._megabytes = megabytes
+        self._stage, self._plugin = stage, plugin
+        self._name = f"{stage}.{plugin}"
+        self._admission = admission
+        self._engine: Any = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._loading = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Build the engine on its thread, once room was made for it."""
+        async with self._loading:
+            if self._engine is not None:
+                return
+            await self._admission.admit(self._name, self._megabytes)
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix=self._name)
+            try:
+                self._engine = await self._on_thread(self._build)
+            finally:
+                if self._engine is None:
+                    self._pool.shutdown(wait=False)
+                    self._pool = None
+                    self._admission.left(self._name)
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """Call the engine's method on its thread."""
+        await self.load()
+        return await self._on_thread(partial(getattr(self._engine, method), *args))
+
+    async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
+        """Step through the engine's generator on its thread."""
+        await self.load()
+        pool = self._pool
+        assert pool is not None
+        items = await self._on_thread(partial(getattr(self._engine, method), *args))
+        try:
+            while (item := await self._on_thread(partial(next, items, _END))) is not _END:
+                yield item
+        finally:
+            # Behind whatever step still runs: the thread serialises it, so nobody has to wait here.
+            pool.submit(items.close)
+
+    async def unload(self) -> None:
+        """Close the engine on its thread, end the thread and give the memory back."""
+        async with self._loading:
+            if self._pool is None:
+                return
+            close = getattr(self._engine, "close", None)
+            try:
+                if close is not None:
+                    await asyncio.wait_for(self._on_thread(close), CLOSE_LIMIT)
+            except TimeoutError as late:
+                raise StageFailed(self._stage, self._plugin, f"did not close within {CLOSE_LIMIT:.0f} s") from late
+            finally:
+                self._engine = None
+                self._pool.shutdown(wait=False)
+                self._pool = None
+                self._admission.left(self._name)
+                give_back_memory()
+
+    async def _on_thread(self, job: Callable[[], Any]) -> Any:
+        assert self._pool is not None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+        except asyncio.CancelledError:
+            cancel = getattr(self._engine, "cancel", None)
+            if cancel is not None:
+                cancel()
+            raise
+        except AvatardError:
+            raise
+        except Exception as err:  # the stage's edge: whatever a library raises ends here
+            raise StageFailed(self._stage, self._plugin, f"{type(err).__name__}: {err}") from err

@@ -1,0 +1,163 @@
+"""A model in a child process: for what may crash, hold the GIL or must give all its memory back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from avatard.api.context import Admission
+from avatard.api.errors import NotReady, StageFailed
+from avatard.runtime.wire import HEADER, lengths, pack, unpack
+
+ANSWER_LIMIT = 30.0
+"""Seconds that a child may be silent in the midst of a call."""
+DEATHS, DEATHS_WITHIN = 5, 60.0
+"""So many deaths within so many seconds, and the model is given up for that time (Frigate's restart budget)."""
+
+
+class ChildModel:
+    """Fulfils ``api.context.Model`` with one child process, spawned (never forked) and bound to this one's life."""
+
+    def __init__(
+        self, engine: type[Any], options: dict[str, Any], megabytes: float, stage: str, plugin: str,
+        admission: Admission,
+    ) -> None:  # fmt: skip
+        """Remember what to start; nothing is started yet."""
+        self._engine = f"{engine.__module__}:{engine.__qualname__}" if isinstance(engine, type) else str(engine)
+        self._options, self._megabytes = options, megabytes
+        self._stage, self._plugin = stage, plugin
+        self._name = f"{stage}.{plugin}"
+        self._admission = admission
+        self._numbers = itertools.count(1)
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._header: tuple[int, int] | None = None
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it lives."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def load(self) -> None:
+        """Start the child and build the engine in it."""
+        async with self._turn:
+            await self._ready()
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """Call the engine's method in the child."""
+        result = None
+        async with self._turn, aclosing(self._request("call", method, args)) as answers:
+            async for answer in answers:
+                result = answer.get("result")
+        return result
+
+    async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
+        """Yield what the engine's generator yields in the child."""
+        async with self._turn, aclosing(self._request("stream", method, args)) as answers:
+            async for answer in answers:
+                if "item" in answer:
+                    yield answer["item"]
+
+    async def unload(self) -> None:
+        """End the child: all its memory is given back."""
+        process, self._process = self._process, None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if process is None:
+            return
+        try:
+            await asyncio.wait_for(process.wait(), 1.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        self._admission.left(self._name)
+
+    async def _request(self, do: str, method: str, args: tuple[Any, ...]) -> AsyncGenerator[dict[str, Any], None]:
+        await self._ready()
+        number = next(self._numbers)
+        await self._send({"id": number, "do": do, "method": method, "args": list(args)})
+        ended = False
+        try:
+            while not ended:
+                answer = await self._answer(number)
+                ended = "item" not in answer
+                if "error" in answer:
+                    raise StageFailed(self._stage, self._plugin, answer["error"])
+                yield answer
+        finally:
+            if not ended and self._writer is not None:
+                # What the child still sends of this call is skipped by its number in the next one.
+                self._writer.write(pack({"id": number, "do": "cancel"}))
+
+    async def _answer(self, number: int) -> dict[str, Any]:
+        while True:
+            try:
+                message = await asyncio.wait_for(self._message(), ANSWER_LIMIT)
+            except (TimeoutError, OSError, EOFError, ValueError) as err:
+                raise await self._died(err) from err
+            if message["id"] == number:
+                return message
+
+    async def _message(self) -> dict[str, Any]:
+        assert self._reader is not None
+        if self._header is None:
+            self._header = lengths(await self._reader.readexactly(HEADER.size))
+        text, blob = self._header
+        data = await self._reader.readexactly(text + blob)
+        self._header = None
+        return unpack(data[:text], data[text:])
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        assert self._writer is not None
+        self._writer.write(pack(message))
+        try:
+            await self._writer.drain()
+        except OSError as err:
+            raise await self._died(err) from err
+
+    async def _died(self, err: BaseException) -> StageFailed:
+        self._deaths.append(time.monotonic())
+        process = self._process
+        if process is not None and process.returncode is None and isinstance(err, TimeoutError):
+            process.kill()
+        await self.unload()
+        status = process.returncode if process is not None else None
+        what = f"did not answer for {ANSWER_LIMIT:.0f} s" if isinstance(err, TimeoutError) else f"ended ({status})"
+        return StageFailed(self._stage, self._plugin, f"its process {what}; it is started again at the next use")
+
+    async def _ready(self) -> None:
+        if self.pid is not None:
+            return
+        if self._process is not None:
+            self._deaths.append(time.monotonic())
+            await self.unload()
+        if len(self._deaths) == DEATHS and time.monotonic() - self._deaths[0] < DEATHS_WITHIN:
+            raise NotReady(f"{self._name}: its process died {DEATHS} times in {DEATHS_WITHIN:.0f} s; see the log")
+        await self._admission.admit(self._name, self._megabytes)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "avatard.runtime.child", str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        self._header = None
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        number = next(self._numbers)
+        await self._send({"id": number, "do": "load", "engine": self._engine, "options": self._options})
+        answer = await self._answer(number)
+        if "error" in answer:
+            await self.unload()
+            if answer.get("kind") == "NotReady":
+                raise NotReady(f"{self._name}: {answer['error']}")
+            raise StageFailed(self._stage, self._plugin, answer["error"])

@@ -1,0 +1,71 @@
+"""The only concurrency primitive of a turn: one task and a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+_END: Any = object()
+
+
+class Lookahead:
+    """Lets a stage work a bounded way ahead of whoever reads it."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        """Run the stages as tasks of this group: an error in one ends them all."""
+        self._tasks = tasks
+
+    def __call__(self, source: AsyncIterator[T], ahead: int) -> AsyncGenerator[T, None]:
+        """Start reading ``source`` now, at most ``ahead`` items ahead; return the same items in order."""
+        items: asyncio.Queue[T] = asyncio.Queue(ahead)
+        self._tasks.create_task(_pump(source, items))
+        return _drain(items)
+
+
+async def _pump(source: AsyncIterator[T], items: asyncio.Queue[T]) -> None:
+    async with aclosing(cast("AsyncGenerator[T, None]", source)):
+        async for item in source:
+            await items.put(item)
+    await items.put(_END)
+
+
+async def _drain(items: asyncio.Queue[T]) -> AsyncGenerator[T, None]:
+    while (item := await items.get()) is not _END:
+        yield item
+
+
+class Hearing:
+    """The frames of one request, from the microphone to whoever recognises them.
+
+    The microphone never waits: what does not fit pushes out the oldest frame, which is counted.
+    """
+
+    def __init__(self, size: int = 256) -> None:
+        """Hold at most ``size`` frames (256 of 32 ms are 8 s)."""
+        self.dropped = 0
+        self._frames: asyncio.Queue[Any] = asyncio.Queue(size)
+
+    def put(self, frame: Any) -> None:
+        """Add a frame without waiting."""
+        if self._frames.full():
+            self._frames.get_nowait()
+            self.dropped += 1
+        self._frames.put_nowait(frame)
+
+    async def room(self) -> None:
+        """Wait until a frame fits; for recordings, which lose nothing."""
+        while self._frames.full():
+            await asyncio.sleep(0.001)
+
+    def end(self) -> None:
+        """No more frames will come."""
+        self.put(_END)
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield the frames until the end."""
+        while (frame := await self._frames.get()) is not _END:
+            yield frame
