@@ -67,6 +67,11 @@ class Displays:
         """How far the answer was really heard, seconds."""
         return self._sinks[0][1].shown if self._sinks else 0.0
 
+    @property
+    def late(self) -> int:
+        """Frames of this answer that came after they were due, where the first display counts them."""
+        return int(getattr(self._sinks[0][1], "late", 0)) if self._sinks else 0
+
     def set_volume(self, percent: int) -> None:
         """Set the loudness of all of them, 0–100."""
         for _, sink in self._sinks:

@@ -150,14 +150,7 @@ class Resampler:
         return SpeechAudio(piece.sentence, audio, SPEECH_RATE, piece.last)
 
 
-def frames_report(spoken: Spoken, late: int) -> dict[str, float]:
-    """The report's ``frames``."""
-    return {"count": spoken.count, "late": late, "fps": 25}
-
-
 async def tokens_of(text: str) -> AsyncGenerator[ReplyToken, None]:
     """A finished text as a reply."""
     yield ReplyToken(text)
 
-
-__all__ = ["Answer", "Resampler", "VideoFrame", "Voice", "frames_report", "tokens_of"]

@@ -1,0 +1,181 @@
+"""Listening: frames → wake word → voice activity → streaming recognition."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from avatard.api.errors import NotReady
+from avatard.api.flow import AudioFrame, Transcript, WakeDetected
+from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
+from avatard.api.stages import Microphone, SpeechRecognizer, VoiceActivityDetector, WakeDetector, WakeStream
+from avatard.talk.endpoint import Endpoint, ListeningLimits
+from avatard.talk.ranking import Ranking
+from avatard.talk.streams import Hearing
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
+"""Seconds between attempts to open a microphone that is not there; doubled each time."""
+CHIME_TAIL = 0.15
+"""Seconds that a room rings on after our own beep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came out of one request."""
+
+    transcript: Transcript | None
+    """None where nobody spoke."""
+    speech_end: float = 0.0
+    """Position in the microphone's stream, seconds."""
+    speech_end_clock: float = 0.0
+    """Monotonic seconds"""
+
+
+class Room(Protocol):
+    """What listening tells the place."""
+
+    async def wake(self, detected: WakeDetected | None, hearing: Hearing) -> None:
+        """Somebody wants to speak: end what is going on and hear the request."""
+
+    async def rest(self) -> None:
+        """Return when nothing is thought or said."""
+
+
+class Ears:
+    """The engines that turn one request into text."""
+
+    def __init__(
+        self, vad: VoiceActivityDetector, stt: Ranking[SpeechRecognizer], limits: ListeningLimits, news: News,
+    ) -> None:  # fmt: skip
+        """Use these engines for every request."""
+        self._vad, self._stt, self._limits, self._news = vad, stt, limits, news
+
+    async def hear(self, hearing: Hearing, begins: float, language: str, chime_seconds: float) -> Heard:
+        """Follow a request to its end.
+
+        Args:
+            hearing: its frames, which may begin a little before ``begins``.
+            begins: where the wake phrase was completed, seconds in the microphone's stream.
+            chime_seconds: how long our beep sounds from there on: it is never heard as speech.
+        """
+        endpoint = Endpoint(self._limits, begins)
+        if chime_seconds:
+            endpoint.mask(begins + chime_seconds + CHIME_TAIL)
+        recognizer = await self._stt.engine()
+        async with self._vad.open() as voice, recognizer.open(language) as words:
+            last: AudioFrame | None = None
+            async for frame in hearing:
+                last = frame
+                probability = await voice.feed(frame)
+                if partial := await words.feed(frame):
+                    self._news.publish(HeardPartly(partial.text))
+                verdict = endpoint.feed(frame, probability)
+                if verdict == "nobody":
+                    return Heard(None)
+                if verdict:
+                    break
+            if last is None or endpoint.speech_end is None:
+                return Heard(None)
+            transcript = await words.finish()
+            return Heard(transcript, endpoint.speech_end, last.captured - (last.end - endpoint.speech_end))
+
+
+class Listening:
+    """Keeps the microphone open while it may, and finds the requests in it."""
+
+    def __init__(self, microphone: Microphone, wake: WakeDetector, room: Room, news: News, pre_roll: float) -> None:
+        """Give a request ``pre_roll`` seconds of what was heard before its wake word was complete."""
+        self._microphone, self._wake, self._room, self._news = microphone, wake, room, news
+        self._pre_roll = pre_roll
+        self._recent: deque[AudioFrame] = deque()
+        self._hearing: Hearing | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+        self._asked = False
+
+    def mute(self, on: bool) -> None:
+        """Close the device, or open it again."""
+        if on:
+            self._open.clear()
+            self._forget()
+        else:
+            self._open.set()
+
+    def listen(self) -> None:
+        """Take the next frame for the beginning of a request, without a wake word."""
+        self._asked = True
+
+    async def run(self) -> None:
+        """Listen for ever, or until a recording has ended."""
+        retry = RETRY_FIRST
+        while True:
+            await self._open.wait()
+            began = time.monotonic()
+            try:
+                if await self._until_closed():
+                    self._news.publish(MicrophoneEnded())
+                    return
+            except NotReady as err:
+                if time.monotonic() - began > RETRY_LONGEST:
+                    retry = RETRY_FIRST
+                if retry == RETRY_FIRST:
+                    self._news.publish(Problem("microphone", str(err)))
+                    log.warning("microphone: %s; trying again", err)
+                await asyncio.sleep(retry * random.uniform(0.8, 1.2))
+                retry = min(RETRY_LONGEST, retry * 2)
+            self._forget()
+
+    async def _until_closed(self) -> bool:
+        """Read until muted (False) or until the recording ends (True)."""
+        told = False
+        source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
+        async with aclosing(source) as frames, self._wake.open() as wake:
+            async for frame in frames:
+                if not told:
+                    told = True
+                    self._news.publish(Problem("microphone", "", over=True))
+                await self._take(frame, wake)
+                if not self._open.is_set():
+                    return False
+        return True
+
+    async def _take(self, frame: AudioFrame, wake: WakeStream) -> None:
+        self._recent.append(frame)
+        while self._recent and frame.end - self._recent[0].end > self._pre_roll:
+            self._recent.popleft()
+        if detected := await wake.feed(frame):
+            self._news.publish(WakeHeard(detected.phrase, detected.score, detected.at))
+            await self._begin(detected)
+        elif self._asked:
+            await self._begin(None)
+        elif self._hearing is not None:
+            if not self._microphone.live:
+                await self._hearing.room()
+            self._hearing.put(frame)
+        if not self._microphone.live:
+            # A recording can wait, a person cannot: so a fast recording is a conversation too.
+            await self._room.rest()
+
+    async def _begin(self, detected: WakeDetected | None) -> None:
+        self._asked = False
+        self._forget(keep_recent=True)
+        self._hearing = Hearing()
+        for earlier in self._recent:
+            self._hearing.put(earlier)
+        await self._room.wake(detected, self._hearing)
+
+    def _forget(self, keep_recent: bool = False) -> None:
+        if self._hearing is not None:
+            self._hearing.end()
+            self._hearing = None
+        if not keep_recent:
+            self._recent.clear()
