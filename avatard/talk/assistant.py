@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from avatard.api.door import Status, Ticket, TimerView
@@ -20,7 +21,7 @@ class Household:
 
     place: Place
     listening: Listening | None
-    engines: dict[str, str]
+    engines: Callable[[], dict[str, str]]
 
 
 class Door:
@@ -49,8 +50,9 @@ class Door:
         if volume is not None and not 0 <= volume <= 100:
             raise Refused(f"volume {volume}: give 0 to 100")
         request = Request(
-            "say", source, checked(text, self._max_text), session, priority, volume, language or self._language
-        )
+            "say", source, checked(text, self._max_text), session, priority + (100 if interrupt else 0), volume,
+            language or self._language,
+        )  # fmt: skip
         return await self._submit(request, interrupt)
 
     async def ask(self, text: str, *, source: str = "api", session: str = "room") -> Ticket:
@@ -95,7 +97,7 @@ class Door:
         place = self._house.place
         return Status(
             place.state, self.muted, place.volume, place.current.turn if place.current else None, place.queued,
-            round(time.monotonic() - self._began, 1), dict(self._house.engines), self.timers.views(),
+            round(time.monotonic() - self._began, 1), self._house.engines(), self.timers.views(),
             dict(self.problems),
         )  # fmt: skip
 

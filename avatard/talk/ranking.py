@@ -25,6 +25,11 @@ class Ranking(Generic[T]):
         self._opening = asyncio.Lock()
 
     @property
+    def known(self) -> bool:
+        """Whether the configuration names any."""
+        return bool(self._candidates)
+
+    @property
     def name(self) -> str:
         """The engine that serves."""
         return self._candidates[self._at][0]
@@ -36,6 +41,8 @@ class Ranking(Generic[T]):
             NotReady, OutOfMemory, StageFailed: of the last one, when none can be had.
         """
         async with self._opening:
+            if not self._candidates:
+                raise NotReady(f"no {self.stage} is configured: add '{self.stage}:' to the configuration")
             while self._at not in self._opened:
                 name, opener = self._candidates[self._at]
                 try:

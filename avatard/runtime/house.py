@@ -1,0 +1,175 @@
+"""The whole daemon as one context: everything opens on entering and closes on leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from avatard.api.news import Problem
+from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
+from avatard.runtime.config import Configuration, PlatformEntry, built_in
+from avatard.runtime.feed import Feed
+from avatard.runtime.model import Granting
+from avatard.runtime.paths import Paths
+from avatard.runtime.plugin import Opener
+from avatard.talk.assistant import Door, Household
+from avatard.talk.displays import Displays
+from avatard.talk.endpoint import ListeningLimits
+from avatard.talk.listening import Ears, Listening
+from avatard.talk.place import Manners, Place
+from avatard.talk.ranking import Ranking
+from avatard.talk.sessions import Sessions
+from avatard.talk.turn import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running daemon."""
+
+    configuration: Configuration
+    door: Door
+    place: Place
+    listening: Listening | None
+    feed: Feed
+    engines: Callable[[], dict[str, str]]
+
+
+@asynccontextmanager
+async def open_house(configuration: Configuration) -> AsyncIterator[House]:
+    """Open every plugin of the configuration and start listening.
+
+    Raises:
+        ConfigError: the user must change something.
+        NotReady, StageFailed, OutOfMemory: of the last engine in a ranking, when none can be had.
+    """
+    feed = Feed()
+    core = configuration.core
+    door = Door(configuration.language, core.sessions.max_text)
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+        opener = Opener(
+            stack, tasks, feed, door, Granting(), configuration.language, configuration.rooms,
+            Paths.for_id(configuration.id).cache,
+        )  # fmt: skip
+        builder = _Builder(configuration, opener, feed, door, tasks)
+        house = await builder.build()
+        jobs = [tasks.create_task(_note_problems(feed, door)), tasks.create_task(door.timers.run())]
+        if house.listening is not None:
+            jobs.append(tasks.create_task(house.listening.run()))
+        try:
+            yield house
+        finally:
+            for job in jobs:
+                job.cancel()
+            await house.place.close()
+
+
+async def _note_problems(feed: Feed, door: Door) -> None:
+    with feed.subscribe() as news:
+        async for event in news:
+            if isinstance(event, Problem):
+                door.note(event)
+
+
+class _Builder:
+    """Opens the stages in the order in which they need each other."""
+
+    def __init__(
+        self, configuration: Configuration, opener: Opener, feed: Feed, door: Door, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._configuration, self._opener, self._feed, self._door = configuration, opener, feed, door
+        self._tasks = tasks
+
+    async def build(self) -> House:
+        core, opener = self._configuration.core, self._opener
+        responders = []
+        for entry in self._entries("conversation"):
+            responder = await opener.open(entry)
+            responders.append((entry.platform, responder))
+            if grammar := responder.grammar(self._configuration.language):
+                opener.grammars.append(grammar)
+        opener.wake_phrases = self._wake_phrases()
+        encoder: Ranking[VideoEncoder] = self._ranking("encoder")
+        if self._entries("encoder"):
+            opener.encoder = LazyEncoder(encoder)
+        stt: Ranking[SpeechRecognizer] = self._ranking("stt")
+        tts: Ranking[SpeechSynthesizer] = self._ranking("tts")
+        render: Ranking[LipSyncRenderer] = self._ranking("render")
+        displays = Displays([(e.platform, await opener.open(e)) for e in self._entries("display")], encoder)
+        unseen = await opener.open(built_in("none", "render"))
+        voice = Voice(tts, render, unseen, displays, core.sessions.max_reply_seconds)
+        ears, listening_parts = await self._ears(stt)
+        await tts.engine()
+        if displays.pictures:
+            await render.engine()
+        place = Place(
+            ears, responders, voice,
+            Sessions(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history), self._feed,
+            Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue),
+            self._tasks.create_task,
+        )  # fmt: skip
+        listening = None
+        if listening_parts is not None:
+            microphone, wake = listening_parts
+            listening = Listening(microphone, wake, place, self._feed, core.listening.pre_roll_ms / 1000)
+
+        def engines() -> dict[str, str]:
+            named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
+            ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
+            return named | ranked
+
+        self._door.household = Household(place, listening, engines)
+        return House(self._configuration, self._door, place, listening, self._feed, engines)
+
+    def _entries(self, domain: str) -> tuple[PlatformEntry, ...]:
+        return self._configuration.stages.get(domain, ())
+
+    def _ranking(self, domain: str) -> Ranking[Any]:
+        def opener_of(entry: PlatformEntry) -> Callable[[], Awaitable[Any]]:
+            return lambda: self._opener.open(entry)
+
+        return Ranking(domain, [(entry.platform, opener_of(entry)) for entry in self._entries(domain)])
+
+    def _wake_phrases(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for entry in self._entries("wake_word"):
+            for phrase in getattr(entry.options, "phrases", ()):
+                name = phrase if isinstance(phrase, str) else getattr(phrase, "name", None) or ""
+                if name:
+                    names.append(name.replace("_", " "))
+        return tuple(names)
+
+    async def _ears(self, stt: Ranking[SpeechRecognizer]) -> tuple[Ears | None, tuple[Microphone, Any] | None]:
+        core, opener = self._configuration.core.listening, self._opener
+        microphones, wakes, vads = self._entries("microphone"), self._entries("wake_word"), self._entries("vad")
+        if not (core.enabled and microphones and wakes and vads and stt.known):
+            return None, None
+        limits = ListeningLimits(
+            core.end_silence_ms / 1000, core.no_speech_seconds, core.max_seconds, core.vad_threshold,
+            core.speech_floor_db,
+        )  # fmt: skip
+        vad = await opener.open(vads[0])
+        wake = await opener.open(wakes[0])
+        await stt.engine()
+        microphone = await opener.open(microphones[0])
+        return Ears(vad, stt, limits, self._feed), (microphone, wake)
+
+
+class LazyEncoder:
+    """The ranking's encoder for displays that write a stream of their own; opened at the first frame."""
+
+    def __init__(self, ranking: Ranking[VideoEncoder]) -> None:
+        """Use whichever serves."""
+        self._ranking = ranking
+
+    async def encode(self, frames: Any, container: Any) -> AsyncIterator[Any]:
+        """Encode with whichever serves."""
+        encoder = await self._ranking.engine()
+        chunks: Any = encoder.encode(frames, container)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()

@@ -1,0 +1,113 @@
+"""Opening plugins by name: nothing else in avatard imports ``avatard.plugins``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avatard.api.context import Admission, Model, PluginContext
+from avatard.api.door import Assistant
+from avatard.api.errors import AvatardError, ConfigError, NotReady
+from avatard.api.flow import SpokenGrammar
+from avatard.api.news import News, Problem
+from avatard.api.stages import VideoEncoder
+from avatard.runtime.config import PlatformEntry
+from avatard.runtime.model import ThreadModel
+from avatard.runtime.worker import ChildModel
+
+log = logging.getLogger(__name__)
+
+RESTARTS, RESTARTS_WITHIN = 5, 60.0
+"""So many failures within so many seconds, and a plugin's job is given up (Frigate's restart budget)."""
+
+
+@dataclass
+class Opener:
+    """Opens platforms and hands each its context."""
+
+    stack: AsyncExitStack
+    tasks: asyncio.TaskGroup
+    news: News
+    assistant: Assistant
+    admission: Admission
+    language: str
+    rooms: tuple[str, ...]
+    cache: Path
+    grammars: list[SpokenGrammar] = field(default_factory=list)
+    wake_phrases: tuple[str, ...] = ()
+    encoder: VideoEncoder | None = None
+    models: list[Model] = field(default_factory=list)
+
+    async def open(self, entry: PlatformEntry) -> Any:
+        """Open one platform; it closes with the stack.
+
+        Raises:
+            ConfigError: the plugin has no such part, or its configuration cannot work.
+            NotReady, StageFailed, OutOfMemory: it cannot be had now.
+        """
+        name = f"{entry.manifest.package}.{entry.domain}"
+        try:
+            module = importlib.import_module(name)
+        except ImportError as err:
+            raise ConfigError(
+                f"{entry.where}: {entry.domain}: {entry.platform} cannot be imported: {err}; "
+                f"pip install {' '.join(map(repr, entry.manifest.requires)) or 'its requirements'}"
+            ) from err
+        except OSError as err:
+            raise NotReady(f"{entry.domain}: {entry.platform}: {err}") from err
+        jobs: list[asyncio.Task[None]] = []
+
+        async def end_jobs() -> None:
+            for job in jobs:
+                job.cancel()
+            if jobs:
+                await asyncio.wait(jobs, timeout=5)
+
+        context = self._context(entry, jobs)
+        self.stack.push_async_callback(end_jobs)
+        return await self.stack.enter_async_context(module.async_setup(context, entry.options))
+
+    def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]]) -> PluginContext:
+        def make_model(engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool) -> Model:
+            kind = ChildModel if isolate else ThreadModel
+            model = kind(engine, options, megabytes, entry.domain, entry.platform, self.admission)
+            self.models.append(model)
+            self.stack.push_async_callback(model.unload)
+            return model
+
+        def supervise(name: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            jobs.append(self.tasks.create_task(supervised(f"{entry.platform}.{name}", job, self.news)))
+
+        return PluginContext(
+            name=entry.platform, domain=entry.domain, language=self.language, rooms=self.rooms,
+            logger=logging.getLogger(f"avatard.{entry.domain}.{entry.platform}"), news=self.news,
+            assistant=self.assistant, clock=time.monotonic, cache=self.cache / entry.platform,
+            grammars=tuple(self.grammars), wake_phrases=self.wake_phrases, encoder=self.encoder,
+            make_model=make_model, supervise=supervise, isolate=entry.manifest.isolate,
+        )  # fmt: skip
+
+
+async def supervised(name: str, job: Callable[[], Coroutine[Any, Any, None]], news: News) -> None:
+    """Run ``job()``; start it again when it fails, with a growing pause, until its budget is spent."""
+    failures: deque[float] = deque(maxlen=RESTARTS)
+    pause = 1.0
+    while True:
+        try:
+            await job()
+            return
+        except Exception as err:  # a plugin's job may fail in any way; the daemon goes on
+            log.error("%s failed: %s", name, err, exc_info=None if isinstance(err, AvatardError) else err)
+            failures.append(time.monotonic())
+            if len(failures) == RESTARTS and failures[-1] - failures[0] < RESTARTS_WITHIN:
+                news.publish(Problem(name, f"failed {RESTARTS} times in {RESTARTS_WITHIN:.0f} s and was given up: {err}"))
+                return
+        await asyncio.sleep(pause)
+        pause = min(30.0, pause * 2)
