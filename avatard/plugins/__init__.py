@@ -1,0 +1,1 @@
+"""The platforms that ship; runtime/plugin.py opens them by name."""

@@ -1,0 +1,1 @@
+"""What carries the daemon: configuration, plugins, models on threads and in children, the life from start to stop."""

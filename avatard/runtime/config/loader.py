@@ -1,0 +1,230 @@
+"""From a YAML file to a frozen configuration: every error at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from avatard.api.errors import ConfigError
+from avatard.runtime.config.core import Core
+from avatard.runtime.config.document import ConfigProblems, Document, Problem
+from avatard.runtime.manifest import Manifest, discover, missing, schema_for
+
+DOMAINS: dict[str, Literal["one", "list"]] = {
+    "microphone": "one", "wake_word": "one", "vad": "one", "stt": "list", "conversation": "list", "tts": "list",
+    "encoder": "list", "display": "list",
+}  # fmt: skip
+"""Key → whether it takes one platform or a list."""
+
+DEFAULT: dict[str, Any] = {
+    "microphone": "sounddevice", "wake_word": "microwakeword", "vad": "silero", "stt": "pocketsphinx",
+    "conversation": "intents", "tts": "espeak", "encoder": "ffmpeg", "display": "speaker",
+}  # fmt: skip
+"""What serves where the file says nothing."""
+DEFAULT_AVATAR: dict[str, Any] = {"face": "default", "render": ["drawn"]}
+
+SYSTEM_FILE = Path("/etc/avatard/avatard.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformEntry:
+    """One platform of the configuration."""
+
+    platform: str
+    domain: str
+    manifest: Manifest
+    options: BaseModel
+    where: str
+    """``file:line``"""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole, checked configuration."""
+
+    core: Core
+    stages: Mapping[str, tuple[PlatformEntry, ...]]
+    source: str
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.core.name
+
+    @property
+    def id(self) -> str:
+        """Its id in topics and paths."""
+        return self.core.id or re.sub(r"[^a-z0-9]+", "-", self.core.name.lower()).strip("-") or "avatard"
+
+    @property
+    def language(self) -> str:
+        """Language code."""
+        return self.core.language
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Room names, lower case."""
+        return tuple(room.lower() for room in self.core.rooms)
+
+
+def find_file(given: Path | None = None) -> Path | None:
+    """The file that counts: the given one, the system's, the user's; None for the built-in default."""
+    if given is not None:
+        return given
+    for path in (SYSTEM_FILE, Path.home() / ".config" / "avatard" / "avatard.yaml"):
+        if path.exists():
+            return path
+    return None
+
+
+def load(path: Path | None = None) -> Configuration:
+    """Read a configuration; None gives the built-in default.
+
+    Raises:
+        ConfigProblems: every error, each with its file and line.
+    """
+    if path is None:
+        return from_mapping({})
+    document = Document(path)
+    return _Reading(document.data, document, str(path)).configuration()
+
+
+def from_mapping(data: Mapping[str, Any], source: str = "<built-in>") -> Configuration:
+    """A configuration from Python data, as ``load`` gives for a file.
+
+    Raises:
+        ConfigProblems: every error.
+    """
+    return _Reading(dict(data), None, source).configuration()
+
+
+def built_in(platform: str, domain: str) -> PlatformEntry:
+    """A platform with its default options."""
+    manifest = discover()[platform]
+    return PlatformEntry(platform, domain, manifest, schema_for(manifest, domain)(), "<built-in>:1")
+
+
+class _Reading:
+    """One file while it is read."""
+
+    def __init__(self, data: dict[str, Any], document: Document | None, source: str) -> None:
+        self._data, self._document, self._source = data, document, source
+        self._problems: list[Problem] = []
+        try:
+            self._plugins = discover()
+        except ConfigError as err:
+            raise ConfigProblems([Problem(source, 1, "", str(err))]) from err
+
+    def configuration(self) -> Configuration:
+        """Check everything, then raise or return."""
+        core_keys = set(Core.model_fields)
+        provided = {domain for manifest in self._plugins.values() for domain in manifest.provides}
+        known = core_keys | set(DOMAINS) | {"avatar"} | (provided - {"render"})
+        for key in self._data:
+            if key in ("mqtt", "web", "wyoming", "hooks") and key not in provided:
+                self._wrong((key,), f"no installed plugin provides {key}; remove it or install one")
+            elif key not in known:
+                self._wrong((key,), "unknown key" + _nearest(key, known))
+        core = self._validated(Core, {k: v for k, v in self._data.items() if k in core_keys}, ())
+        stages = {domain: self._domain(domain) for domain in DOMAINS}
+        stages["render"] = self._avatar()
+        if self._problems:
+            raise ConfigProblems(self._problems)
+        assert isinstance(core, Core)
+        return Configuration(core, stages, self._source)
+
+    def _domain(self, domain: str) -> tuple[PlatformEntry, ...]:
+        value = self._data.get(domain, DEFAULT[domain])
+        several = value if isinstance(value, list) else [value]
+        if value is None:
+            return ()
+        if DOMAINS[domain] == "one" and len(several) != 1:
+            self._wrong((domain,), "one platform is needed, not a list")
+        keys = [(domain, index) if isinstance(value, list) else (domain,) for index in range(len(several))]
+        return tuple(e for k, v in zip(keys, several, strict=True) if (e := self._entry(domain, v, k)) is not None)
+
+    def _avatar(self) -> tuple[PlatformEntry, ...]:
+        avatar = self._data.get("avatar", DEFAULT_AVATAR)
+        if not isinstance(avatar, dict):
+            self._wrong(("avatar",), "a mapping is needed: face: NAME, render: [platform …]")
+            return ()
+        for key in avatar:
+            if key not in ("face", "render"):
+                self._wrong(("avatar", key), "unknown key" + _nearest(key, ("face", "render")))
+        renders = avatar.get("render", DEFAULT_AVATAR["render"])
+        several = renders if isinstance(renders, list) else [renders]
+        face = avatar.get("face", DEFAULT_AVATAR["face"])
+        entries = (
+            self._entry("render", value, ("avatar", "render", index), {"face": face})
+            for index, value in enumerate(several)
+        )
+        return tuple(entry for entry in entries if entry is not None)
+
+    def _entry(
+        self, domain: str, value: Any, key: tuple[str | int, ...], extra: Mapping[str, Any] | None = None
+    ) -> PlatformEntry | None:
+        options = {"platform": value} if isinstance(value, str) else value
+        if not isinstance(options, dict) or not isinstance(options.get("platform"), str):
+            self._wrong(key, "a platform is needed, such as {platform: NAME}")
+            return None
+        platform = options["platform"]
+        offers = sorted(name for name, m in self._plugins.items() if domain in m.provides)
+        at = (*key, "platform") if isinstance(value, dict) else key
+        if platform not in offers:
+            self._wrong(at, f"no platform {platform!r} for {domain}{_nearest(platform, offers)}; "
+                        f"there are {', '.join(offers) or 'none'}")  # fmt: skip
+            return None
+        manifest = self._plugins[platform]
+        if lacking := missing(manifest):
+            self._wrong(at, f"{platform} needs {', '.join(lacking)}: pip install {' '.join(map(repr, lacking))}")
+            return None
+        try:
+            schema = schema_for(manifest, domain)
+        except ConfigError as err:
+            self._wrong(at, str(err))
+            return None
+        given = {k: v for k, v in options.items() if k != "platform"}
+        inherited = {k: v for k, v in (extra or {}).items() if k in schema.model_fields and k not in given}
+        checked = self._validated(schema, given | inherited, key)
+        file, line = self._place(key)
+        return PlatformEntry(platform, domain, manifest, checked, f"{file}:{line}") if checked is not None else None
+
+    def _validated(self, schema: type[BaseModel], data: Any, key: tuple[str | int, ...]) -> BaseModel | None:
+        try:
+            return schema.model_validate(data)
+        except ValidationError as err:
+            for error in err.errors(include_input=False, include_url=False):
+                where = (*key, *(p for p in error["loc"] if isinstance(p, int | str)))
+                if error["type"] == "extra_forbidden":
+                    self._wrong(where, "unknown key" + _nearest(str(where[-1]), _fields(schema, error["loc"][:-1])))
+                else:
+                    self._wrong(where, error["msg"][:1].lower() + error["msg"][1:])
+            return None
+
+    def _place(self, key: tuple[str | int, ...]) -> tuple[str, int]:
+        return self._document.place(key) if self._document else (self._source, 1)
+
+    def _wrong(self, key: tuple[str | int, ...], text: str) -> None:
+        file, line = self._place(key)
+        self._problems.append(Problem(file, line, ".".join(map(str, key)), text))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(word), list(known), 1, 0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _fields(schema: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        field = schema.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        schema = annotation
+    return list(schema.model_fields)

@@ -1,0 +1,112 @@
+"""Plugin manifests: read without importing anything of the plugin."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+
+import avatard.plugins
+from avatard.api.errors import ConfigError
+
+GROUP = "avatard.plugins"
+"""The entry-point group of plugins in wheels; the value names their package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a plugin says of itself."""
+
+    name: str
+    provides: tuple[str, ...]
+    summary: str
+    requires: tuple[str, ...]
+    isolate: bool
+    folder: Path
+    package: str
+
+
+def read(folder: Path, package: str) -> Manifest:
+    """Read ``folder/manifest.yaml``.
+
+    Raises:
+        ConfigError: naming the file, what is wrong and what would be right.
+    """
+    path = folder / "manifest.yaml"
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror}; a plugin needs a manifest.yaml") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        mark = getattr(err, "problem_mark", None)
+        raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {err}") from err
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: a mapping is needed: name, provides, summary, requires, isolate")
+    known = {"name": str, "provides": list, "summary": str, "requires": list, "isolate": bool}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(f"{path}: {key}: unknown key; known are {', '.join(known)}")
+        if not isinstance(value, known[key]):
+            raise ConfigError(f"{path}: {key}: {value!r} is no {known[key].__name__}")
+    for key in ("name", "provides", "summary"):
+        if not data.get(key):
+            raise ConfigError(f"{path}: {key}: is missing")
+    requires = tuple(map(str, data.get("requires", ())))
+    for requirement in requires:
+        try:
+            Requirement(requirement)
+        except InvalidRequirement as err:
+            raise ConfigError(f"{path}: requires: {requirement!r} is no pip requirement: {err}") from err
+    return Manifest(
+        data["name"], tuple(map(str, data["provides"])), data["summary"], requires, data.get("isolate", False), folder,
+        package,
+    )  # fmt: skip
+
+
+def discover() -> dict[str, Manifest]:
+    """All plugins by name: those that ship, and those of other wheels.
+
+    Raises:
+        ConfigError: a manifest is broken.
+    """
+    found: dict[str, Manifest] = {}
+    root = Path(next(iter(avatard.plugins.__path__)))
+    for path in sorted(root.glob("*/manifest.yaml")):
+        found[path.parent.name] = read(path.parent, f"avatard.plugins.{path.parent.name}")
+    for point in entry_points(group=GROUP):
+        spec = importlib.util.find_spec(point.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise ConfigError(f"plugin {point.name}: its package {point.value} cannot be found; install it again")
+        found[point.name] = read(Path(spec.submodule_search_locations[0]), point.value)
+    return found
+
+
+def missing(manifest: Manifest) -> list[str]:
+    """The requirements that are not installed, or in the wrong version."""
+    lacking = []
+    for text in manifest.requires:
+        requirement = Requirement(text)
+        try:
+            if requirement.specifier and not requirement.specifier.contains(version(requirement.name), True):
+                lacking.append(text)
+        except PackageNotFoundError:
+            lacking.append(text)
+    return lacking
+
+
+def schema_for(manifest: Manifest, domain: str) -> Any:
+    """The pydantic model of the plugin's options for this domain; imports its ``config`` module alone.
+
+    Raises:
+        ConfigError: the plugin has none.
+    """
+    try:
+        return import_module(f"{manifest.package}.config").SCHEMAS[domain]
+    except (ImportError, AttributeError, KeyError) as err:
+        raise ConfigError(f"{manifest.folder / 'config.py'}: SCHEMAS[{domain!r}] is missing: {err}") from err
