@@ -113,6 +113,9 @@ class Subscription(Protocol):
     def dropped(self) -> int:
         """How many events this reader was too late for."""
 
+    def waiting(self) -> list[Event]:
+        """Take the events that have come since the last look, without waiting."""
+
     def __aiter__(self) -> AsyncIterator[Event]:
         """Yield events from the moment of subscribing."""
 

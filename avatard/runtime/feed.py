@@ -26,6 +26,12 @@ class Reader:
         self._events.append(event)
         self._arrived.set()
 
+    def waiting(self) -> list[Event]:
+        """Take the events that have come, without waiting."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Yield events as they come, for ever."""
         while True:

@@ -1,0 +1,1 @@
+"""What renderers share: cutting sound into frames, mouth shapes, contact sheets."""

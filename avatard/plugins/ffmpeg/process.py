@@ -1,0 +1,136 @@
+"""One running ffmpeg: a thread that writes, one that reads, one for its complaints."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import queue
+import subprocess
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator
+
+from avatard.api.errors import NotReady, StageFailed
+
+STUCK = 5.0
+"""Seconds without any progress after which ffmpeg is given up."""
+F_SETPIPE_SZ = 1031
+"""linux/fcntl.h"""
+
+
+class Running:
+    """ffmpeg with pipes that never block the event loop."""
+
+    def __init__(self, command: list[str]) -> None:
+        """Start it.
+
+        Raises:
+            NotReady: it cannot be started.
+        """
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            )
+        except OSError as err:
+            raise NotReady(f"{command[0]} cannot be started: {err.strerror}; install it: sudo apt install ffmpeg") from err
+        assert self._process.stdin
+        fcntl.fcntl(self._process.stdin.fileno(), F_SETPIPE_SZ, 1 << 20)
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._to_write: queue.Queue[bytes | None] = queue.Queue(4)
+        self._read: deque[bytes] = deque()
+        self._complaints: deque[str] = deque(maxlen=6)
+        self._ended = False
+        self._threads = [
+            threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
+            for job in (self._writing, self._reading, self._complaining)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def put(self, data: bytes | None) -> None:
+        """Send a piece; None ends the input.
+
+        Raises:
+            StageFailed: ffmpeg died or is stuck.
+        """
+        while self._to_write.full():
+            await self._change()
+        if self._ended:
+            raise self._failed("ended")
+        self._to_write.put_nowait(data)
+
+    def taken(self) -> list[bytes]:
+        """What has come out since the last call."""
+        pieces = []
+        while self._read:
+            pieces.append(self._read.popleft())
+        return pieces
+
+    async def rest(self) -> AsyncGenerator[bytes, None]:
+        """Yield what still comes after the input's end."""
+        while not self._ended or self._read:
+            for piece in self.taken():
+                yield piece
+            if not self._ended:
+                await self._change()
+        if self._process.wait() != 0:
+            raise self._failed(f"ended with status {self._process.returncode}")
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        while not self._to_write.empty():
+            self._to_write.get_nowait()
+        self._to_write.put_nowait(None)
+        for thread in self._threads:
+            thread.join(1.0)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _failed(self, what: str) -> StageFailed:
+        return StageFailed("encoder", "ffmpeg", f"{what}: {' | '.join(self._complaints) or 'it said nothing'}")
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        if self._ended:
+            return
+        try:
+            await asyncio.wait_for(self._changed.wait(), STUCK)
+        except TimeoutError as late:
+            raise self._failed(f"no progress for {STUCK:.0f} s") from late
+
+    def _tell(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._changed.set)
+        except RuntimeError:  # the loop has closed; nobody waits
+            return
+
+    def _writing(self) -> None:
+        assert self._process.stdin
+        try:
+            while (data := self._to_write.get()) is not None:
+                view = memoryview(data)
+                while view:
+                    view = view[self._process.stdin.write(view) :]
+                self._tell()
+        except OSError:
+            return  # it died; the reading thread notices
+        finally:
+            self._process.stdin.close()
+
+    def _reading(self) -> None:
+        assert self._process.stdout
+        while piece := self._process.stdout.read(65536):
+            self._read.append(piece)
+            self._tell()
+        self._ended = True
+        self._tell()
+
+    def _complaining(self) -> None:
+        assert self._process.stderr
+        for line in iter(self._process.stderr.readline, b""):
+            self._complaints.append(line.decode(errors="replace").strip())

@@ -1,0 +1,1 @@
+"""Recordings as a microphone, and a file as a display."""
