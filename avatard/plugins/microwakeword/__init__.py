@@ -1,0 +1,1 @@
+"""microWakeWord: wake words for half a percent of a core."""

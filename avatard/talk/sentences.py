@@ -1,0 +1,119 @@
+"""Sentences out of a stream of text, in English and Chinese, as they come.
+
+Whether a text is cut here or there into tokens changes nothing: an end is decided by the characters around it alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+from avatard.api.flow import ReplyToken, Sentence
+
+WIDE_ENDS = "。！？；"
+ENDS = ".!?;"
+CLOSERS = "\"'”’»)]}」』）》】〉"
+LONGEST = 300
+"""Characters in one sentence; a longer one is cut at a comma or a space."""
+ABBREVIATIONS = frozenset(
+    "mr mrs ms dr prof sr jr st mt vs etc e.g i.e a.m p.m u.s u.k no vol fig dept approx inc ltd co jan feb mar apr "
+    "jun jul aug sep sept oct nov dec".split()
+)
+"""Words whose full stop does not end a sentence, lower case, without it."""
+CUT = re.compile(r"[,，、:：\s](?=[^,，、:：\s]*$)")
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything to say in it."""
+    return any(character.isalnum() for character in text)
+
+
+class SentenceSplitter:
+    """Takes text in pieces and gives whole sentences."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._text = ""
+        self._from = 0
+
+    def feed(self, text: str) -> list[str]:
+        """Add text; return the sentences that are now known to have ended."""
+        self._text += text
+        return self._sentences(last=False)
+
+    def finish(self) -> list[str]:
+        """No more text comes; return what is left."""
+        return self._sentences(last=True)
+
+    def _sentences(self, last: bool) -> list[str]:
+        found = []
+        while (end := self._end(last)) is not None:
+            sentence, self._text, self._from = self._text[:end].strip(), self._text[end:], 0
+            if has_words(sentence):
+                found.append(sentence)
+        return found
+
+    def _end(self, last: bool) -> int | None:
+        """Where the first sentence ends; None while that is not known."""
+        text = self._text
+        at = self._from
+        while at < len(text):
+            if text[at] == "\n" and has_words(text[:at]):
+                return at + 1
+            if text[at] in WIDE_ENDS + ENDS:
+                after = _after_end(text, at)
+                if after is None or after >= len(text):
+                    self._from = at
+                    return (len(text) or None) if last else self._cut()
+                if _ends(text, at, after):
+                    return after
+                at = after - 1 if text[after - 1] in WIDE_ENDS + ENDS else at
+            at += 1
+        self._from = at
+        return (len(text) or None) if last else self._cut()
+
+    def _cut(self) -> int | None:
+        if len(self._text) <= LONGEST:
+            return None
+        match = CUT.search(self._text[:LONGEST])
+        return match.end() if match and match.end() > 1 else LONGEST
+
+
+def _after_end(text: str, at: int) -> int:
+    """The position after the run of ends and closing quotes that begins at ``at``."""
+    while at < len(text) and text[at] in WIDE_ENDS + ENDS:
+        at += 1
+    while at < len(text) and text[at] in CLOSERS:
+        at += 1
+    return at
+
+
+def _ends(text: str, at: int, after: int) -> bool:
+    """Whether the end at ``at`` ends a sentence, knowing the character at ``after``."""
+    run = text[at:after].rstrip(CLOSERS)
+    if any(c in WIDE_ENDS for c in run):
+        return True
+    if not text[after].isspace() or run.startswith(".."):
+        return False
+    if run != ".":
+        return True
+    word = re.split(r"[\s\"'(\[“‘]", text[:at])[-1]
+    bare = word.lower()
+    single_initial = len(word) == 1 and word.isupper() and word != "I"
+    return not (bare in ABBREVIATIONS or single_initial or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word))
+
+
+async def split(tokens: AsyncIterator[ReplyToken], language: str) -> AsyncGenerator[Sentence, None]:
+    """Turn a reply's tokens into sentences, each as soon as it is known to have ended."""
+    splitter = SentenceSplitter()
+    index = 0
+    async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
+        async for token in tokens:
+            for text in splitter.feed(token.text):
+                yield Sentence(text, index, language)
+                index += 1
+    for text in splitter.finish():
+        yield Sentence(text, index, language)
+        index += 1
