@@ -1,28 +1,63 @@
-"""Cutting speech into frames: 1920 samples at 48 kHz for each picture at 25 fps."""
+"""Cutting speech into frames: 1920 samples at 48 kHz for each picture at 25 fps; and the 16 kHz copy to look at."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avatard.api.flow import FRAME_SAMPLES, Samples, Sentence, SpeechAudio
+from avatard.api.flow import FRAME_SAMPLES, LISTEN_RATE, SPEECH_RATE, Samples, Sentence, SpeechAudio
+
+FACTOR = SPEECH_RATE // LISTEN_RATE
+TAPS = 49
+CUTOFF = 7_000.0
+"""Hz: the low-pass before every third sample is kept; 50 dB down at 9 kHz, which folds onto 7 kHz."""
 
 
 async def blocks(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[tuple[Samples, Sentence], None]:
     """Yield (1920 samples, the sentence that the block's first sample belongs to); nothing is lost.
 
-    The answer's last block is padded with silence.
+    The answer's last block is padded with silence. Closing it closes ``speech``.
     """
     waiting: Samples = np.zeros(0, np.int16)
     owner: Sentence | None = None
-    async for piece in speech:
-        if owner is None or not len(waiting):
-            owner = piece.sentence
-        waiting = np.concatenate([waiting, piece.audio]) if len(waiting) else piece.audio
-        while len(waiting) >= FRAME_SAMPLES:
-            yield waiting[:FRAME_SAMPLES], owner
-            waiting = waiting[FRAME_SAMPLES:]
-            owner = piece.sentence
+    async with aclosing(cast("AsyncGenerator[SpeechAudio, None]", speech)):
+        async for piece in speech:
+            if owner is None or not len(waiting):
+                owner = piece.sentence
+            waiting = np.concatenate([waiting, piece.audio]) if len(waiting) else piece.audio
+            while len(waiting) >= FRAME_SAMPLES:
+                yield waiting[:FRAME_SAMPLES], owner
+                waiting = waiting[FRAME_SAMPLES:]
+                owner = piece.sentence
     if owner is not None and len(waiting):
         yield np.concatenate([waiting, np.zeros(FRAME_SAMPLES - len(waiting), np.int16)]), owner
+
+
+class Decimator:
+    """48 kHz int16 to 16 kHz float, piece by piece, the same as in one go."""
+
+    delay = (TAPS // 2) // FACTOR
+    """Samples at 16 kHz by which what comes out is behind what went in: 8."""
+
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        at = np.arange(TAPS) - TAPS // 2
+        taps = np.sinc(at * 2 * CUTOFF / SPEECH_RATE) * np.blackman(TAPS + 2)[1:-1]
+        self._taps = (taps / taps.sum() / 32768).astype(np.float32)
+        self._rest: NDArray[np.float32] = np.zeros(TAPS - 1, np.float32)
+
+    def feed(self, samples: Samples) -> NDArray[np.float32]:
+        """Take the next samples; return those at 16 kHz that are complete, in [-1, 1], shape (m,)."""
+        sound = np.concatenate([self._rest, samples.astype(np.float32)])
+        count = (len(sound) - TAPS) // FACTOR + 1
+        if count <= 0:
+            self._rest = sound
+            return np.zeros(0, np.float32)
+        self._rest = sound[count * FACTOR :]
+        windows = np.lib.stride_tricks.sliding_window_view(sound, TAPS)[: count * FACTOR : FACTOR]
+        out: NDArray[np.float32] = windows @ self._taps
+        return out

@@ -1,0 +1,1 @@
+"""The face that avatard draws itself."""

@@ -1,0 +1,1 @@
+"""PocketSphinx: speech recognition on a spoken grammar, with no download."""

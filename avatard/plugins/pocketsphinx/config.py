@@ -1,0 +1,16 @@
+"""Options of the platform ``pocketsphinx``."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class SttConfig(BaseModel, frozen=True, extra="forbid"):
+    """How sure it must be."""
+
+    rejection: float = Field(
+        -0.2, ge=-2, le=2, description="least log-score advantage over a free phone loop; higher rejects more"
+    )
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {"stt": SttConfig}
