@@ -1,1 +1,1 @@
-"""The face that avatard draws itself."""
+"""A face drawn by code: the default avatar."""

@@ -26,7 +26,7 @@ def templates(language: str) -> dict[str, list[str]]:
 def grammar(language: str, rooms: tuple[str, ...]) -> SpokenGrammar | None:
     """The templates as a spoken grammar: hassil's ( | ) and [ ] are JSGF's, {slot} becomes <slot>."""
     sentences = [
-        text.replace("{", "<").replace("}", ">") for lines in templates(language).values() for text in lines
+        text.replace("light[s]", "lights").replace("{", "<").replace("}", ">") for lines in templates(language).values() for text in lines
     ]  # fmt: skip
     if not sentences:
         return None

@@ -9,7 +9,7 @@ class SttConfig(BaseModel, frozen=True, extra="forbid"):
     """How sure it must be."""
 
     rejection: float = Field(
-        -0.2, ge=-2, le=2, description="least log-score advantage over a free phone loop; higher rejects more"
+        -0.1, ge=-2, le=2, description="least log-score advantage over a free phone loop; higher rejects more"
     )
 
 

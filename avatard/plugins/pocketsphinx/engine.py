@@ -18,6 +18,10 @@ SPOKEN = {"nabu": "N AA B UW", "jarvis": "JH AA R V IH S", "mycroft": "M AY K R 
 """Words of wake phrases that the dictionary lacks, in CMU phones."""
 LONGEST_WORD = 1.0
 """Seconds; a longer one was stretched over something that is not in the grammar."""
+UNEXPLAINED = 0.2
+"""Share of the loud sound that may lie outside the words."""
+LOUD, TAIL = 100.0, 40
+"""A frame within 20 dB of the loudest is loud; frames (0.4 s) at the start that may hold the wake phrase's end."""
 FRAMES = 100
 """PocketSphinx frames a second."""
 
@@ -99,6 +103,8 @@ class PocketsphinxEngine:
                       default=0.0)  # fmt: skip
         if longest > LONGEST_WORD:
             return "", 0.0
+        if self._unexplained() > UNEXPLAINED:
+            return "", 0.0
         whole, sure = self._completed(text)
         if not whole:
             return "", 0.0
@@ -110,6 +116,19 @@ class PocketsphinxEngine:
         if self._running:
             self._decoder.end_utt()
             self._running = False
+
+    def _unexplained(self) -> float:
+        """The share of the loud sound that the hypothesis calls silence; the wake phrase's end does not count."""
+        sound = np.frombuffer(bytes(self._sound), np.int16).astype(np.float32)
+        step = 16_000 // FRAMES
+        power = (sound[: len(sound) // step * step].reshape(-1, step) ** 2).mean(axis=1)
+        loud = power > power.max() / LOUD
+        loud[:TAIL] = False
+        silent = np.zeros(len(loud), bool)
+        for s in self._decoder.seg():
+            if s.word[0] in "<[(":
+                silent[s.start_frame : s.end_frame + 1] = True
+        return float((loud & silent).sum() / max(1, loud.sum()))
 
     def _completed(self, text: str) -> tuple[str, float]:
         """The sentence itself, or the only one that it is the beginning of, as a guess."""
