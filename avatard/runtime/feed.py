@@ -26,6 +26,11 @@ class Reader:
         self._events.append(event)
         self._arrived.set()
 
+    @property
+    def pending(self) -> int:
+        """Events that wait to be read."""
+        return len(self._events)
+
     def waiting(self) -> list[Event]:
         """Take the events that have come, without waiting."""
         events = list(self._events)

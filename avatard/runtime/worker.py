@@ -26,7 +26,7 @@ class ChildModel:
     """Fulfils ``api.context.Model`` with one child process, spawned (never forked) and bound to this one's life."""
 
     def __init__(
-        self, engine: type[Any], options: dict[str, Any], megabytes: float, stage: str, plugin: str,
+        self, engine: type[Any] | str, options: dict[str, Any], megabytes: float, stage: str, plugin: str,
         admission: Admission,
     ) -> None:  # fmt: skip
         """Remember what to start; nothing is started yet."""

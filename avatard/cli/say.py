@@ -1,0 +1,76 @@
+"""``avatard say``: speech and face to a file, or by the running daemon."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from avatard.api.errors import StageFailed
+from avatard.api.news import SentenceSpoken
+from avatard.cli.remote import command
+from avatard.runtime.config import from_mapping
+from avatard.runtime.house import House, open_house
+
+EPILOG = """examples:
+  avatard say "Dinner is ready." --out dinner.mp4     # a file, faster than real time; no daemon needed
+  avatard say "Dinner is ready."                      # by the running daemon
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "say", help="say a text: to a file, or by the running daemon", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("text", metavar="TEXT", help="what to say; - reads it from standard input")
+    parser.add_argument("--out", type=Path, metavar="FILE.mp4", help="write it here")
+    parser.add_argument("--interrupt", action="store_true", help="end what is being said")
+    parser.add_argument("--priority", type=int, default=0, help="a higher one goes first")
+    parser.add_argument("--volume", type=int, help="0–100, for this text alone")
+    parser.add_argument("--id", default=None, help="which daemon, where several run")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say it."""
+    text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text
+    text = text.encode("utf-8", "replace").decode()
+    if args.out is not None:
+        asyncio.run(_to_file(text, args.out))
+        print(args.out)
+        return 0
+    request: dict[str, Any] = {"do": "say", "text": text, "interrupt": args.interrupt, "priority": args.priority}
+    if args.volume is not None:
+        request["volume"] = args.volume
+    for answer in command(request, args.id):
+        if not answer.get("ok") or answer.get("error"):
+            print(f"avatard: {answer.get('error')}", file=sys.stderr)
+            return 1
+    return 0
+
+
+async def _to_file(text: str, out: Path) -> None:
+    configuration = from_mapping({
+        "name": "say", "display": {"platform": "file", "path": str(out), "pace": "fast"}, "conversation": None,
+        "microphone": None, "wake_word": None, "vad": None, "stt": None,
+        "sessions": {"max_text": 100_000, "max_reply_seconds": 3600},
+    })  # fmt: skip
+    async with open_house(configuration) as house:
+        progress = asyncio.ensure_future(_progress(house))
+        ticket = await house.door.say(text, source="cli")
+        report = await ticket.finished
+        progress.cancel()
+    if report.error:
+        out.unlink(missing_ok=True)
+        raise StageFailed("say", "file", report.error)
+
+
+async def _progress(house: House) -> None:
+    with house.feed.subscribe() as news:
+        async for event in news:
+            if isinstance(event, SentenceSpoken) and sys.stderr.isatty():
+                print(f"\r{event.sentence.text[:76]:76}", end="", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""The demo's contact sheet, taken from the finished file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avatard.api.errors import StageFailed
+from avatard.api.flow import Pixels
+from avatard.api.news import TurnReport
+from avatard.face.sheet import Row, contact_sheet
+
+COLUMNS = 6
+
+
+def write_sheet(video: Path, picture: Path, turns: list[TurnReport]) -> None:
+    """Decode the video and write a row of frames for each turn.
+
+    Raises:
+        StageFailed: the video cannot be decoded.
+    """
+    import cv2
+
+    capture = cv2.VideoCapture(str(video))
+    rows, wanted, begin = [], {}, 0
+    for turn in turns:
+        count = int(turn.frames["count"])
+        wanted.update({begin + round((i + 0.5) * count / COLUMNS): None for i in range(COLUMNS)})
+        begin += count
+    frames: dict[int, Pixels] = {}
+    index = 0
+    while True:
+        good, frame = capture.read()
+        if not good:
+            break
+        if index in wanted:
+            frames[index] = frame
+        index += 1
+    capture.release()
+    if not frames:
+        raise StageFailed("demo", "sheet", f"{video} has no picture in it")
+    begin = 0
+    for turn in turns:
+        count = int(turn.frames["count"])
+        own = [frame for at, frame in frames.items() if begin <= at < begin + count]
+        rows.append(Row(f"you: {turn.heard or '(not understood)'}", f"avatard: {turn.reply}", own))
+        begin += count
+    cv2.imwrite(str(picture), contact_sheet(rows))
