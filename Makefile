@@ -1,0 +1,39 @@
+# make demo: a spoken question in, a talking face out.   make test: the tests.   Needs Python >= 3.11, pip, git, make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo setup test test-long check clean debian
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("avatard needs Python 3.11 or newer; give one with: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m virtualenv $(VENV) || \
+		{ echo "no virtual environment can be made: sudo apt install python3-venv, or pip install --user virtualenv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: setup
+	$(BIN)/avatard demo
+
+debian:
+	@sh tests/debian.sh
+
+test: $(VENV)/.ready-test debian
+	$(BIN)/python -m pytest -q
+
+test-long: $(VENV)/.ready-test debian
+	$(BIN)/python -m pytest -q -m long
+
+check: $(VENV)/.ready-test
+	$(BIN)/ruff check avatard tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
