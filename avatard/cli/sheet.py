@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from avatard.api.errors import StageFailed
 from avatard.api.flow import Pixels
 from avatard.api.news import TurnReport
@@ -21,10 +23,12 @@ def write_sheet(video: Path, picture: Path, turns: list[TurnReport]) -> None:
     import cv2
 
     capture = cv2.VideoCapture(str(video))
-    rows, wanted, begin = [], {}, 0
+    rows: list[Row] = []
+    wanted: set[int] = set()
+    begin = 0
     for turn in turns:
         count = int(turn.frames["count"])
-        wanted.update({begin + round((i + 0.5) * count / COLUMNS): None for i in range(COLUMNS)})
+        wanted.update(begin + round((i + 0.5) * count / COLUMNS) for i in range(COLUMNS))
         begin += count
     frames: dict[int, Pixels] = {}
     index = 0
@@ -33,7 +37,7 @@ def write_sheet(video: Path, picture: Path, turns: list[TurnReport]) -> None:
         if not good:
             break
         if index in wanted:
-            frames[index] = frame
+            frames[index] = np.asarray(frame, np.uint8)
         index += 1
     capture.release()
     if not frames:

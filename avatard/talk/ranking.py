@@ -44,7 +44,7 @@ class Ranking(Generic[T]):
             if not self._candidates:
                 raise NotReady(f"no {self.stage} is configured: add '{self.stage}:' to the configuration")
             while self._at not in self._opened:
-                name, opener = self._candidates[self._at]
+                _, opener = self._candidates[self._at]
                 try:
                     self._opened[self._at] = await opener()
                 except (NotReady, OutOfMemory, StageFailed) as err:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from avatard.api.errors import StageFailed
-from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
+from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio
 from avatard.api.news import News, ReplyText, SentenceSpoken
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays, Spoken

@@ -259,4 +259,5 @@ class Canvas:
         return max(1.0, 2 * axes[0] * self._k), max(1.0, 2 * axes[1] * self._k)
 
     def _pixels(self, points: Any) -> NDArray[np.int32]:
-        return np.rint(np.asarray(points) * self._k + np.array([self._x, self._y])).astype(np.int32)
+        pixels: NDArray[np.int32] = np.rint(np.asarray(points) * self._k + (self._x, self._y)).astype(np.int32)
+        return pixels

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
 
 from avatard.api.errors import ConfigError
 from avatard.api.flow import LISTEN_RATE, Samples
@@ -64,7 +67,7 @@ def _chunks(path: Path, data: bytes) -> tuple[int, int, int, int, bytes]:
     raise ConfigError(f"recording {path}: cut short: it has no sound chunk")
 
 
-def _floats(path: Path, tag: int, width: int, sound: bytes) -> NDArray[np.float32]:
+def _floats(path: Path, tag: int, width: int, sound: bytes) -> Floats:
     if tag == FLOAT:
         return np.frombuffer(sound, "<f4" if width == 32 else "<f8").astype(np.float32)
     if width == 8:
@@ -75,4 +78,5 @@ def _floats(path: Path, tag: int, width: int, sound: bytes) -> NDArray[np.float3
         wide[:, 1:] = parts
         return wide.view("<i4")[:, 0].astype(np.float32) / 2**31
     kind = "<i2" if width == 16 else "<i4"
-    return np.frombuffer(sound, kind).astype(np.float32) / 2 ** (width - 1)
+    samples: Floats = np.frombuffer(sound, kind).astype(np.float32) / float(2 ** (width - 1))
+    return samples

@@ -49,14 +49,14 @@ class IntentsEngine:
         own = {name: {"data": [{"sentences": lines}]} for name, lines in templates(language).items()}
         self._own = Intents.from_dict({"language": language, "intents": own}) if own else None
         numbers = [(word, value) for word, value in NUMBERS.items()] + [(str(n), n) for n in range(101)]
-        self._lists = {
+        self._lists: dict[str, Any] = {
             "state": TextSlotList.from_strings(STATES), "room": TextSlotList.from_strings(rooms),
             "number": TextSlotList.from_tuples(numbers), "unit": TextSlotList.from_tuples(UNITS.items()),
         }  # fmt: skip
         house = get_intents(language.split("-")[0])
         self._house = Intents.from_dict(house) if house else None
         nothing = TextSlotList.from_strings([])
-        self._house_lists = {"name": nothing, "area": TextSlotList.from_strings(rooms), "floor": nothing}
+        self._house_lists: dict[str, Any] = {"name": nothing, "area": TextSlotList.from_strings(rooms), "floor": nothing}
         self.recognize("what time is it")
 
     def recognize(self, text: str) -> tuple[str, dict[str, Any]] | None:

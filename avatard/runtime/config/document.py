@@ -128,7 +128,7 @@ class Document:
         if node.tag.startswith("!"):
             return self._tagged(node, path, key, inside)
         try:
-            return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+            return yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError) as err:
             self._wrong(path, line, ".".join(map(str, key)), f"{node.value!r} cannot be read: {err}")
             return None

@@ -1,0 +1,1 @@
+"""openWakeWord: more phrases, and models of your own, for more of a core."""

@@ -1,0 +1,116 @@
+"""The sound card as a display."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Literal, cast
+
+from avatard.api.context import PluginContext
+from avatard.api.errors import NotReady
+from avatard.api.flow import SPEECH_RATE, EncodedChunk, Samples, VideoFrame
+from avatard.api.stages import DisplaySink
+from avatard.plugins.speaker.config import DisplayConfig
+from avatard.plugins.speaker.output import Output
+
+AHEAD = 4 * 1920
+"""Samples that may wait for the device: 0.16 s."""
+LOOK = 0.02
+"""Seconds between looks at the device's clock."""
+
+
+class Speaker:
+    """Opens the device when there is something to hear, and closes it after a while."""
+
+    accepts: Literal["frames"] = "frames"
+    pictures = False
+
+    def __init__(self, config: DisplayConfig) -> None:
+        """Nothing is opened yet."""
+        self.late = 0
+        self._config = config
+        self._volume = 1.0
+        self._output: Output | None = None
+        self._base = 0
+        self._used = 0.0
+        self._busy = False
+
+    @property
+    def shown(self) -> float:
+        """Seconds of the answer that were heard: what the device took, less what it still buffers."""
+        if self._output is None:
+            return 0.0
+        return max(0.0, (self._output.played - self._base) / SPEECH_RATE - self._output.latency)
+
+    async def play(self, stream: AsyncIterator[VideoFrame] | AsyncIterator[EncodedChunk]) -> None:
+        """Play; return when the last sample was heard. When cancelled, it is silent at once."""
+        output = self._open()
+        output.clear()
+        self._base, self._busy = output.played, True
+        try:
+            async with aclosing(cast("AsyncGenerator[VideoFrame, None]", stream)) as frames:
+                async for frame in frames:
+                    while output.waiting > AHEAD:
+                        await self._look(output)
+                    output.put(frame.audio)
+            while output.waiting:
+                await self._look(output)
+            await asyncio.sleep(output.latency)
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            self._busy, self._used = False, time.monotonic()
+
+    async def chime(self, sound: Samples) -> None:
+        """Mix a short sound in."""
+        self._open().chime(sound)
+
+    def set_volume(self, percent: int) -> None:
+        """Set the loudness."""
+        self._volume = percent / 100
+        if self._output is not None:
+            self._output.volume = self._volume
+
+    async def linger(self) -> None:
+        """Close the device when nothing was played for a while."""
+        while True:
+            await asyncio.sleep(1.0)
+            if self._output and not self._busy and time.monotonic() - self._used > self._config.linger_seconds:
+                self._close()
+
+    def close(self) -> None:
+        """Close the device."""
+        self._close()
+
+    async def _look(self, output: Output) -> None:
+        await asyncio.sleep(LOOK)
+        if not output.alive:
+            raise NotReady("display: speaker: the sound card went away in the middle of an answer")
+
+    def _open(self) -> Output:
+        if self._output is not None and not self._output.alive:
+            self._close()
+        if self._output is None:
+            self._output = Output(self._config.device)
+            self._output.volume = self._volume
+        self._used = time.monotonic()
+        return self._output
+
+    def _close(self) -> None:
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
+
+
+@asynccontextmanager
+async def async_setup(context: PluginContext, config: DisplayConfig) -> AsyncIterator[DisplaySink]:
+    """The device is opened with the first sound, so that a box without one starts all the same."""
+    speaker = Speaker(config)
+    context.run("linger", speaker.linger)
+    try:
+        yield speaker
+    finally:
+        speaker.close()

@@ -1,0 +1,106 @@
+"""An output stream of PortAudio, fed from a ring."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from avatard.api.errors import NotReady
+from avatard.api.flow import SPEECH_RATE, Samples
+
+LATENCY = 0.06
+"""Seconds that PortAudio is asked to buffer."""
+REFUSAL = "display: speaker: {0}; devices: {1}; is the card plugged in and free? choose one with 'device:'"
+
+
+def portaudio() -> Any:
+    """The sounddevice module.
+
+    Raises:
+        NotReady: PortAudio is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError as err:
+        raise NotReady(f"display: speaker: {err}; install it: sudo apt install libportaudio2") from err
+    return sounddevice
+
+
+class Output:
+    """Plays what is put into it; its own thread is PortAudio's."""
+
+    def __init__(self, device: str) -> None:
+        """Open the device.
+
+        Raises:
+            NotReady: it is absent or busy.
+        """
+        sd = portaudio()
+        self.volume = 1.0
+        self.played = 0
+        """Samples of the answer that were given to the device."""
+        self._lock = threading.Lock()
+        self._answer: deque[Samples] = deque()
+        self._chime: Samples = np.zeros(0, np.int16)
+        try:
+            self._stream = sd.OutputStream(
+                samplerate=SPEECH_RATE, channels=1, dtype="int16", device=device or None, latency=LATENCY,
+                callback=self._give,
+            )  # fmt: skip
+            self._stream.start()
+        except (sd.PortAudioError, ValueError) as err:
+            names = ", ".join(d["name"] for d in sd.query_devices() if d["max_output_channels"]) or "none"
+            raise NotReady(REFUSAL.format(err, names)) from err
+        self.latency = float(self._stream.latency)
+
+    @property
+    def waiting(self) -> int:
+        """Samples of the answer that wait."""
+        with self._lock:
+            return sum(map(len, self._answer))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the device still plays."""
+        return bool(self._stream.active)
+
+    def put(self, audio: Samples) -> None:
+        """Add to the answer."""
+        with self._lock:
+            self._answer.append(audio)
+
+    def chime(self, sound: Samples) -> None:
+        """Mix this in from now on."""
+        with self._lock:
+            self._chime = sound
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        with self._lock:
+            self._answer.clear()
+            self._chime = self._chime[:0]
+
+    def close(self) -> None:
+        """Close the device, dropping what it has not played."""
+        self._stream.abort()
+        self._stream.close()
+
+    def _give(self, out: Any, count: int, _time: Any, _status: Any) -> None:
+        sound = np.zeros(count, np.int32)
+        with self._lock:
+            filled = 0
+            while filled < count and self._answer:
+                piece = self._answer.popleft()
+                part = piece[: count - filled]
+                if len(part) < len(piece):
+                    self._answer.appendleft(piece[len(part) :])
+                sound[filled : filled + len(part)] = part
+                filled += len(part)
+            self.played += filled
+            mixed = self._chime[:count]
+            sound[: len(mixed)] += mixed
+            self._chime = self._chime[count:]
+        out[:, 0] = np.clip(sound * self.volume, -32768, 32767).astype(np.int16)
