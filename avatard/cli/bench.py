@@ -23,7 +23,7 @@ from avatard.runtime.process import cpu_seconds, memory_mb
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("bench", help="measure this machine")
-    parser.add_argument("what", choices=("turn", "idle"), help="turn: a conversation's latencies; idle: listening alone")
+    parser.add_argument("what", choices=("turn", "idle"), help="turn: latencies; idle: listening alone")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--rounds", type=int, default=3, help="turn: how often the three questions are asked")
     parser.add_argument("--seconds", type=float, default=30, help="idle: how long to look")

@@ -107,7 +107,7 @@ async def supervised(name: str, job: Callable[[], Coroutine[Any, Any, None]], ne
             log.error("%s failed: %s", name, err, exc_info=None if isinstance(err, AvatardError) else err)
             failures.append(time.monotonic())
             if len(failures) == RESTARTS and failures[-1] - failures[0] < RESTARTS_WITHIN:
-                news.publish(Problem(name, f"failed {RESTARTS} times in {RESTARTS_WITHIN:.0f} s and was given up: {err}"))
+                news.publish(Problem(name, f"given up after {RESTARTS} failures in {RESTARTS_WITHIN:.0f} s: {err}"))
                 return
         await asyncio.sleep(pause)
         pause = min(30.0, pause * 2)

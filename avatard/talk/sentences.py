@@ -18,7 +18,7 @@ CLOSERS = "\"'”’»)]}」』）》】〉"
 LONGEST = 300
 """Characters in one sentence; a longer one is cut at a comma or a space."""
 ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st mt vs etc e.g i.e a.m p.m u.s u.k no vol fig dept approx inc ltd co jan feb mar apr "
+    "mr mrs ms dr prof sr jr st mt vs etc e.g i.e a.m p.m u.s u.k vol fig dept approx inc ltd co jan feb mar apr "
     "jun jul aug sep sept oct nov dec".split()
 )
 """Words whose full stop does not end a sentence, lower case, without it."""

@@ -7,37 +7,32 @@ from dataclasses import dataclass, replace
 Colour = tuple[int, int, int]
 
 
-def _rgb(text: str) -> Colour:
-    value = int(text, 16)
-    return value & 255, value >> 8 & 255, value >> 16
-
-
 @dataclass(frozen=True, slots=True)
 class Palette:
     """What the face is painted with."""
 
-    back: Colour = _rgb("2b3a67")
-    glow: Colour = _rgb("7d8fc9")
-    skin: Colour = _rgb("fdf1e3")
-    skin_low: Colour = _rgb("f0d3b8")
-    ear: Colour = _rgb("e9c7a8")
-    cheek: Colour = _rgb("f59a8c")
-    ink: Colour = _rgb("2a2438")
-    iris: Colour = _rgb("5b4a86")
-    glint: Colour = _rgb("ffffff")
-    brow: Colour = _rgb("a9805f")
-    lip: Colour = _rgb("8f4a43")
-    mouth: Colour = _rgb("6b2530")
-    tongue: Colour = _rgb("e8808a")
-    teeth: Colour = _rgb("fffaf2")
-    stem: Colour = _rgb("5f8f5a")
-    leaf: Colour = _rgb("86c57c")
+    back: Colour = (103, 58, 43)
+    glow: Colour = (201, 143, 125)
+    skin: Colour = (227, 241, 253)
+    skin_low: Colour = (184, 211, 240)
+    ear: Colour = (168, 199, 233)
+    cheek: Colour = (140, 154, 245)
+    ink: Colour = (56, 36, 42)
+    iris: Colour = (134, 74, 91)
+    glint: Colour = (255, 255, 255)
+    brow: Colour = (95, 128, 169)
+    lip: Colour = (67, 74, 143)
+    mouth: Colour = (48, 37, 107)
+    tongue: Colour = (138, 128, 232)
+    teeth: Colour = (242, 250, 255)
+    stem: Colour = (90, 143, 95)
+    leaf: Colour = (124, 197, 134)
 
 
 DUSK = Palette()
 PALETTES = {
     "dusk": DUSK,
-    "mint": replace(DUSK, back=_rgb("1f5c57"), glow=_rgb("7fcdbb"), iris=_rgb("2f7d74")),
-    "peach": replace(DUSK, back=_rgb("b3574a"), glow=_rgb("ffc9a3"), iris=_rgb("7a4a34")),
-    "night": replace(DUSK, back=_rgb("0b0f1c"), glow=_rgb("27304d"), iris=_rgb("3b5a8f")),
+    "mint": replace(DUSK, back=(87, 92, 31), glow=(187, 205, 127), iris=(116, 125, 47)),
+    "peach": replace(DUSK, back=(74, 87, 179), glow=(163, 201, 255), iris=(52, 74, 122)),
+    "night": replace(DUSK, back=(28, 15, 11), glow=(77, 48, 39), iris=(143, 90, 59)),
 }

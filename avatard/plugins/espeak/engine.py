@@ -23,7 +23,7 @@ def _library() -> tuple[ctypes.CDLL, str | None]:
     except ImportError as err:
         name = ctypes.util.find_library("espeak-ng")
         if name is None:
-            raise RuntimeError("espeak-ng is missing: pip install espeakng-loader, or apt install libespeak-ng1") from err
+            raise RuntimeError("espeak-ng is missing: pip install espeakng-loader") from err
         return ctypes.CDLL(name), None
     return ctypes.CDLL(espeakng_loader.get_library_path()), espeakng_loader.get_data_path()
 
@@ -77,7 +77,7 @@ def _trimmed(sound: bytes, hertz: int, floor: int = 60, pause: float = 0.15) -> 
     block = hertz // 100 * 2
     loud = [
         at for at in range(0, len(sound), block)
-        if max(map(abs, struct.unpack(f"<{len(sound[at : at + block]) // 2}h", sound[at : at + block])), default=0) > floor
+        if max(map(abs, struct.unpack_from(f"<{min(block, len(sound) - at) // 2}h", sound, at)), default=0) > floor
     ]  # fmt: skip
     if not loud:
         return b""

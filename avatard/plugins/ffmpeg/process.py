@@ -32,7 +32,7 @@ class Running:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as err:
-            raise NotReady(f"{command[0]} cannot be started: {err.strerror}; install it: sudo apt install ffmpeg") from err
+            raise NotReady(f"{command[0]}: {err.strerror}; install it: sudo apt install ffmpeg") from err
         assert self._process.stdin
         fcntl.fcntl(self._process.stdin.fileno(), F_SETPIPE_SZ, 1 << 20)
         self._loop = asyncio.get_running_loop()

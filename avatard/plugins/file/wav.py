@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
-
 from avatard.api.errors import ConfigError
 from avatard.api.flow import LISTEN_RATE, Samples
+
+Floats = NDArray[np.floating[Any]]
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 """Format tags of RIFF/WAVE (mmreg.h)."""

@@ -25,9 +25,9 @@ def templates(language: str) -> dict[str, list[str]]:
 
 def grammar(language: str, rooms: tuple[str, ...]) -> SpokenGrammar | None:
     """The templates as a spoken grammar: hassil's ( | ) and [ ] are JSGF's, {slot} becomes <slot>."""
-    sentences = [
-        text.replace("light[s]", "lights").replace("{", "<").replace("}", ">") for lines in templates(language).values() for text in lines
-    ]  # fmt: skip
+    texts = [text for lines in templates(language).values() for text in lines]
+    # Singular and plural sound alike: the recogniser gets the plural, hassil takes both.
+    sentences = [text.replace("light[s]", "lights").replace("{", "<").replace("}", ">") for text in texts]
     if not sentences:
         return None
     rules = {
@@ -56,7 +56,8 @@ class IntentsEngine:
         house = get_intents(language.split("-")[0])
         self._house = Intents.from_dict(house) if house else None
         nothing = TextSlotList.from_strings([])
-        self._house_lists: dict[str, Any] = {"name": nothing, "area": TextSlotList.from_strings(rooms), "floor": nothing}
+        areas = TextSlotList.from_strings(rooms)
+        self._house_lists: dict[str, Any] = {"name": nothing, "area": areas, "floor": nothing}
         self.recognize("what time is it")
 
     def recognize(self, text: str) -> tuple[str, dict[str, Any]] | None:

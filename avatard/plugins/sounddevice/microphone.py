@@ -63,7 +63,8 @@ class SoundMicrophone:
                 try:
                     await asyncio.wait_for(arrived.wait(), GONE)
                 except TimeoutError as late:
-                    raise NotReady(f"microphone {self._device or '(default)'}: no sound for {GONE:.0f} s; unplugged?") from late
+                    name = self._device or "(default)"
+                    raise NotReady(f"microphone {name}: no sound for {GONE:.0f} s; unplugged?") from late
         finally:
             stream.abort()
             stream.close()
