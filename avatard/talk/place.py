@@ -99,6 +99,7 @@ class Place:
         async with self._switch:
             if self.current is not None and self.current.turn != _inside.get():
                 await self._end_turn()
+        self._next()
 
     async def stop(self) -> None:
         """End the turn in progress and drop what waits; the senders are told."""

@@ -18,12 +18,18 @@ class Lookahead:
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         """Run the stages as tasks of this group: an error in one ends them all."""
         self._tasks = tasks
+        self._running: list[asyncio.Task[None]] = []
 
     def __call__(self, source: AsyncIterator[T], ahead: int) -> AsyncGenerator[T, None]:
         """Start reading ``source`` now, at most ``ahead`` items ahead; return the same items in order."""
         items: asyncio.Queue[T] = asyncio.Queue(ahead)
-        self._tasks.create_task(_pump(source, items))
+        self._running.append(self._tasks.create_task(_pump(source, items)))
         return _drain(items)
+
+    def end(self) -> None:
+        """Stop what still works ahead: nobody reads it any more."""
+        for task in self._running:
+            task.cancel()
 
 
 async def _pump(source: AsyncIterator[T], items: asyncio.Queue[T]) -> None:

@@ -81,6 +81,7 @@ class Answer:
             follower = tasks.create_task(self._follow())
             await self._voice.displays.play(frames, first)
             follower.cancel()
+            ahead.end()
         self.complete = True
         self._tell()
 

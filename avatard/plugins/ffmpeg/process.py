@@ -14,6 +14,8 @@ from avatard.api.errors import NotReady, StageFailed
 
 STUCK = 5.0
 """Seconds without any progress after which ffmpeg is given up."""
+STARTING = 20.0
+"""The same before its first output: a cold disk takes its time to load two hundred libraries."""
 F_SETPIPE_SZ = 1031
 """linux/fcntl.h"""
 
@@ -40,7 +42,7 @@ class Running:
         self._to_write: queue.Queue[bytes | None] = queue.Queue(4)
         self._read: deque[bytes] = deque()
         self._complaints: deque[str] = deque(maxlen=6)
-        self._ended = False
+        self._ended = self._begun = False
         self._threads = [
             threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
             for job in (self._writing, self._reading, self._complaining)
@@ -95,13 +97,14 @@ class Running:
         return StageFailed("encoder", "ffmpeg", f"{what}: {' | '.join(self._complaints) or 'it said nothing'}")
 
     async def _change(self) -> None:
+        limit = STUCK if self._begun else STARTING
         self._changed.clear()
         if self._ended:
             return
         try:
-            await asyncio.wait_for(self._changed.wait(), STUCK)
+            await asyncio.wait_for(self._changed.wait(), limit)
         except TimeoutError as late:
-            raise self._failed(f"no progress for {STUCK:.0f} s") from late
+            raise self._failed(f"no progress for {limit:.0f} s") from late
 
     def _tell(self) -> None:
         try:
@@ -126,6 +129,7 @@ class Running:
         assert self._process.stdout
         while piece := self._process.stdout.read(65536):
             self._read.append(piece)
+            self._begun = True
             self._tell()
         self._ended = True
         self._tell()

@@ -1,0 +1,64 @@
+"""What tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatard.runtime.config import Configuration, from_mapping
+
+ROOT = Path(__file__).parent.parent
+RECORDINGS = next((p for p in (ROOT.parent / "shared" / "audio", ROOT / "shared" / "audio") if p.is_dir()), None)
+
+
+def missing(what: str) -> None:
+    """Skip by name; where everything must be there (CI=true), fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"missing: {what}")
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The folder of real recordings, where it lies beside the checkout."""
+    if RECORDINGS is None:
+        pytest.skip("missing: the recordings (shared/audio beside the checkout)")
+    return RECORDINGS
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets, state and cache of each test are its own."""
+    for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        folder = tmp_path / name.lower()
+        folder.mkdir()
+        monkeypatch.setenv(name, str(folder))
+    for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def scripted() -> Callable[..., Configuration]:
+    """A configuration in which every stage is scripted; keywords replace or add keys."""
+
+    def configuration(**changes: Any) -> Configuration:
+        data: dict[str, Any] = {
+            "name": "test", "avatar": {"render": ["scripted"]}, "sounds": {"wake": False},
+            **{d: {"platform": "scripted"} for d in ("wake_word", "vad", "stt", "tts", "encoder", "conversation")},
+            "microphone": {"platform": "scripted"}, "display": {"platform": "scripted", "pace": "fast"},
+        }  # fmt: skip
+        return from_mapping(data | changes)
+
+    return configuration
+
+
+def speech_like(seconds: float, rate: int = 16_000) -> np.ndarray:
+    """Noise of changing loudness: sound, and no word."""
+    rng = np.random.default_rng(1)
+    t = np.arange(int(seconds * rate)) / rate
+    return (rng.normal(0, 1500, len(t)) * (1 + np.sin(9 * t)) / 2).astype(np.int16)

@@ -1,0 +1,212 @@
+"""The whole daemon on scripted engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from avatard.api.errors import Refused
+from avatard.api.news import SentenceSpoken, StateChanged, TurnFinished, TurnReport
+from avatard.runtime.config import Configuration
+from avatard.runtime.house import House, open_house
+
+Scripted = Callable[..., Configuration]
+
+
+async def finished(house: House, count: int = 1) -> list[TurnReport]:
+    """The next reports."""
+    reports: list[TurnReport] = []
+    with house.feed.subscribe(256) as news:
+        async with asyncio.timeout(20):
+            async for event in news:
+                if isinstance(event, TurnFinished):
+                    reports.append(event.report)
+                    if len(reports) == count:
+                        break
+    return reports
+
+
+def asks(*questions: str) -> dict[str, Any]:
+    script: list[dict[str, Any]] = []
+    for question in questions:
+        script += [{"wake": "okay_nabu"}, {"silence": 0.3}, {"say": question}, {"silence": 1.0}]
+    return {"platform": "scripted", "pace": "fast", "script": script}
+
+
+async def test_a_spoken_question_is_answered(scripted: Scripted) -> None:
+    async with open_house(scripted(microphone=asks("hello"))) as house:
+        report = (await finished(house))[0]
+    assert (report.heard, report.reply) == ("hello", "You said: hello.")
+    assert report.wake == {"phrase": "okay_nabu", "score": 1.0}
+    assert 0.3 < report.at["speech_end"] - report.at["wake"] < 0.8
+    assert set(report.ms) == {"speech_end_to_transcript", "speech_end_to_first_token", "speech_end_to_first_audio",
+                              "speech_end_to_first_frame", "total"}  # fmt: skip
+    assert report.frames["count"] == 3 * 0.3 * 25 + 1 or report.frames["count"] == 23
+
+
+async def test_several_questions_in_order(scripted: Scripted) -> None:
+    async with open_house(scripted(microphone=asks("one", "two", "three"))) as house:
+        reports = await finished(house, 3)
+    assert [r.heard for r in reports] == ["one", "two", "three"]
+
+
+async def test_sentences_are_spoken_in_order_and_told(scripted: Scripted) -> None:
+    async with open_house(scripted()) as house:
+        with house.feed.subscribe(256) as news:
+            ticket = await house.door.say("First one. Second one. Third one.")
+            report = await ticket.finished
+            spoken = [e.sentence.text for e in news.waiting() if isinstance(e, SentenceSpoken)]
+    assert spoken == ["First one.", "Second one.", "Third one."]
+    assert report.reply == "First one. Second one. Third one."
+
+
+async def test_announcements_wait_and_the_more_important_goes_first(scripted: Scripted) -> None:
+    order: list[str] = []
+    async with open_house(scripted(display={"platform": "scripted"}, tts={"platform": "scripted",
+                                                                         "seconds_per_word": 0.05})) as house:  # fmt: skip
+        tickets = [await house.door.say(t, priority=p) for t, p in (("a", 0), ("b", 0), ("c", 5))]
+        for ticket in tickets:
+            asyncio.ensure_future(ticket.finished).add_done_callback(lambda f: order.append(f.result().reply))
+        await asyncio.gather(*(t.finished for t in tickets))
+        await asyncio.sleep(0)
+    assert order == ["a", "c", "b"]
+
+
+async def test_stop_ends_the_turn_and_drops_what_waits(scripted: Scripted) -> None:
+    async with open_house(scripted(display={"platform": "scripted"})) as house:
+        first, second = await house.door.say("a " * 50), await house.door.say("never heard")
+        with house.feed.subscribe() as news:
+            async for event in news:
+                if event == StateChanged("responding"):
+                    break
+        await house.door.stop()
+        reports = [await first.finished, await second.finished]
+        assert house.place.state == "idle" and house.place.current is None
+    assert [r.interrupted for r in reports] == [True, True]
+    assert len(reports[0].reply) < 40 and reports[1].reply == ""
+
+
+async def test_interrupt_cuts_in(scripted: Scripted) -> None:
+    async with open_house(scripted(display={"platform": "scripted"})) as house:
+        first = await house.door.say("a " * 50)
+        second = await house.door.say("now", interrupt=True)
+        assert (await first.finished).interrupted
+        assert (await second.finished).reply == "now"
+
+
+async def test_the_wake_word_ends_the_answer(scripted: Scripted) -> None:
+    script = [{"wake": "x"}, {"silence": 0.2}, {"say": "long"}, {"silence": 1.5}, {"wake": "x"}, {"silence": 0.2},
+              {"say": "short"}, {"silence": 1.5}]  # fmt: skip
+    configuration = scripted(
+        microphone={"platform": "scripted", "script": script}, display={"platform": "scripted"},
+        conversation={"platform": "scripted", "replies": {"long": "a " * 90, "short": "yes"}},
+    )  # fmt: skip
+    async with open_house(configuration) as house:
+        reports = await finished(house, 2)
+    assert [(r.heard, r.interrupted) for r in reports] == [("long", True), ("short", False)]
+
+
+async def test_history_keeps_what_was_said(scripted: Scripted) -> None:
+    async with open_house(scripted()) as house:
+        await (await house.door.ask("hello")).finished
+        view = house.place._sessions.view("room", "en")
+    assert [(e.heard, e.said) for e in view.history] == [("hello", "You said: hello.")]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!…", "\x00\n"])
+async def test_text_without_words_is_refused(scripted: Scripted, text: str) -> None:
+    async with open_house(scripted()) as house:
+        with pytest.raises(Refused, match="no words"):
+            await house.door.say(text)
+
+
+async def test_bad_commands_change_nothing(scripted: Scripted) -> None:
+    async with open_house(scripted(sessions={"max_queue": 2}, display={"platform": "scripted"})) as house:
+        with pytest.raises(Refused, match="100000 characters"):
+            await house.door.say("a" * 100_000)
+        with pytest.raises(Refused, match="volume 101"):
+            await house.door.set_volume(101)
+        with pytest.raises(Refused, match="timer"):
+            await house.door.set_timer(-1)
+        for _ in range(3):
+            await house.door.say("a " * 30)
+        with pytest.raises(Refused, match="wait already"):
+            await house.door.say("too many")
+        await house.door.stop()
+        assert (await (await house.door.say("\ud800 fine")).finished).error == ""
+
+
+@pytest.mark.parametrize("stage", ["conversation", "tts", "stt"])
+async def test_a_failing_stage_loses_the_turn_and_no_more(scripted: Scripted, stage: str) -> None:
+    broken = {stage: {"platform": "scripted", "fail": True}}
+    async with open_house(scripted(microphone=asks("hello"), **broken)) as house:
+        report = (await finished(house))[0]
+        assert f"{stage} (scripted) failed" in report.error
+        await asyncio.sleep(0.05)
+        assert house.door.status().state == "idle"
+        assert "as its configuration says" in house.door.status().problems["turn"]
+
+
+async def test_a_ranking_steps_down_within_the_sentence(scripted: Scripted) -> None:
+    ranking = [{"platform": "scripted", "fail": True}, {"platform": "scripted"}]
+    async with open_house(scripted(tts=ranking)) as house:
+        report = await (await house.door.say("Still said.")).finished
+    assert (report.reply, report.error) == ("Still said.", "")
+
+
+async def test_a_reply_that_never_ends_is_cut(scripted: Scripted) -> None:
+    configuration = scripted(
+        conversation={"platform": "scripted", "endless": True}, sessions={"max_reply_seconds": 5}
+    )
+    async with open_house(configuration) as house:
+        report = await asyncio.wait_for((await house.door.ask("go")).finished, 20)
+    assert 5 * 25 <= report.frames["count"] <= 12 * 25
+    assert report.error == ""
+
+
+async def test_mute_closes_the_microphone_and_opens_it_again(scripted: Scripted) -> None:
+    async with open_house(scripted(display={"platform": "scripted"})) as house:
+        await house.door.mute(True)
+        assert house.door.status().muted
+        with pytest.raises(Refused, match="muted"):
+            await house.door.listen()
+        await house.door.mute(False)
+        await house.door.listen()
+        with house.feed.subscribe() as news:
+            async for event in news:
+                if event == StateChanged("listening"):
+                    break
+        assert house.place.state == "listening"
+
+
+async def test_a_timer_rings_until_it_is_stopped(scripted: Scripted) -> None:
+    async with open_house(scripted(display={"platform": "scripted"})) as house:
+        view = await house.door.set_timer(1, "pizza")
+        assert view.name == "pizza" and house.door.status().timers[0].id == view.id
+        with house.feed.subscribe() as news:
+            async with asyncio.timeout(10):
+                async for event in news:
+                    if isinstance(event, StateChanged) and event.state == "responding":
+                        break
+        assert house.place.current is not None and house.place.current.text == "Your pizza timer is done."
+        await house.door.stop()
+        assert house.place.current is None and house.door.status().timers == ()
+
+
+async def test_nothing_is_left_behind(scripted: Scripted) -> None:
+    me = psutil.Process()
+    async with open_house(scripted(display={"platform": "scripted"}, tts="espeak")) as house:
+        await (await house.door.say("Warm.")).finished
+        tasks, threads, children, files = len(asyncio.all_tasks()), me.num_threads(), me.children(), me.num_fds()
+        for _ in range(5):
+            ticket = await house.door.say("One two three four five six. " * 5)
+            await asyncio.sleep(0.15)
+            await house.door.stop()
+            assert (await ticket.finished).interrupted
+        assert (len(asyncio.all_tasks()), me.num_threads(), me.children(), me.num_fds()) == (
+            tasks, threads, children, files)  # fmt: skip
+    assert me.children() == []

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatard.talk.sentences import SentenceSplitter, has_words
+
+
+def split(text: str, cuts: list[int] | None = None) -> list[str]:
+    splitter, found, begin = SentenceSplitter(), [], 0
+    for cut in [*sorted(c % (len(text) + 1) for c in cuts or []), len(text)]:
+        found += splitter.feed(text[begin:cut])
+        begin = max(begin, cut)
+    return found + splitter.finish()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("I am here. Go on. Now", ["I am here.", "Go on.", "Now"]),
+        ("Pi is 3.14 or so. Good", ["Pi is 3.14 or so.", "Good"]),
+        ("Mr. Smith, e.g. this one. Yes", ["Mr. Smith, e.g. this one.", "Yes"]),
+        ("Well… maybe... not. Yes", ["Well… maybe... not.", "Yes"]),
+        ('He said "Stop!" Then he left.', ['He said "Stop!"', "Then he left."]),
+        ("他说：“你好。”然后走了！真的吗？好；行", ["他说：“你好。”", "然后走了！", "真的吗？", "好；", "行"]),
+        ("one\ntwo", ["one", "two"]),
+        ("First; second? Third!", ["First;", "second?", "Third!"]),
+        ("... !!! ?", []),
+    ],
+)
+def test_where_sentences_end(text: str, sentences: list[str]) -> None:
+    assert split(text) == sentences
+
+
+def test_a_sentence_comes_as_soon_as_its_end_is_known() -> None:
+    splitter = SentenceSplitter()
+    assert splitter.feed("I am here.") == []
+    assert splitter.feed(" G") == ["I am here."]
+    assert splitter.feed("o on。好") == ["Go on。"]
+
+
+@given(st.text(alphabet="aB 1.,!?;。！\"”\n…", max_size=120), st.lists(st.integers(0, 200), max_size=12))
+def test_how_the_text_is_cut_into_tokens_changes_nothing(text: str, cuts: list[int]) -> None:
+    assert split(text, cuts) == split(text)
+
+
+@given(st.text(max_size=900))
+def test_no_word_is_lost_and_none_is_too_long(text: str) -> None:
+    found = split(text)
+    assert [c for s in found for c in s if c.isalnum()] == [c for c in text if c.isalnum()]
+    assert all(has_words(s) for s in found)
+
+
+def test_text_without_an_end_is_cut() -> None:
+    assert all(len(s) <= 300 for s in split("word, " * 400)[:-1])
+    assert len(split("x" * 1000)) == 4
