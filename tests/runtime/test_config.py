@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from avatard.__main__ import main
+from avatard.api.errors import ConfigError
+from avatard.runtime.config import ConfigProblems, from_mapping, load
+from avatard.runtime.config.schema import json_schema
+from avatard.runtime.data import data_file
+
+
+def problems(path: Path, text: str | bytes) -> list[str]:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigProblems) as caught:
+        load(path)
+    return [str(p).replace(str(path), "F") for p in caught.value.problems]
+
+
+def test_the_shipped_file_and_the_default_are_the_same() -> None:
+    shipped, default = load(data_file("config", "avatard.yaml")), from_mapping({})
+    platforms = [{d: [e.platform for e in s] for d, s in c.stages.items()} for c in (shipped, default)]
+    assert platforms[0] == platforms[1]
+    assert platforms[1]["stt"] == ["pocketsphinx"] and shipped.id == "living-room"
+
+
+def test_every_error_at_once_with_its_place(tmp_path: Path) -> None:
+    assert problems(tmp_path / "a.yaml", """name: X
+microphne: file
+listening:
+  end_silence: 300
+  max_seconds: 900
+tts:
+  - platform: espeek
+  - platform: espeak
+    rate: fast
+mqtt:
+  host: x
+""") == [
+        "F:2: microphne: unknown key; did you mean 'microphone'?",
+        "F:10: mqtt: no installed plugin provides mqtt; remove it or install one",
+        "F:4: listening.end_silence: unknown key; did you mean 'end_silence_ms'?",
+        "F:5: listening.max_seconds: input should be less than or equal to 60",
+        "F:7: tts.0.platform: no platform 'espeek' for tts; did you mean 'espeak'?; there are espeak, scripted",
+        "F:9: tts.1.rate: input should be a valid integer, unable to parse string as an integer",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (b"name: \xff", "F:1: not UTF-8"), ("a: [", "F:1: not YAML"), ("- a\n", "F:1: a mapping"),
+        ("name: a\nname: b", "F:2: name: stands here twice"), ("\tname: a", "F:1: not YAML"),
+        ("name: !secret nothing", "F:1: name: secret 'nothing'"), ("name: !env_var NO_SUCH_THING", "F:1: name: the env"),
+        ("name: !include ../x.yaml", "F:1: name: !include ../x.yaml: lies outside"),
+        ("name: !include a.yaml", "F:1: name: !include a.yaml: includes itself"),
+        ("a: " + "[" * 3000, "F:1: n"), ("x: !python/object y", "F:1: x: unknown tag"), ("a\x00b: 1", "F:1: not YAML"),
+        ("a: &a [1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
+         "d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d]", "F:1: more than 20000 values"),
+    ],
+)  # fmt: skip
+def test_bad_yaml(tmp_path: Path, text: str | bytes, where: str) -> None:
+    assert problems(tmp_path / "a.yaml", text)[0].startswith(where)
+
+
+def test_secrets_includes_and_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secrets.yaml").write_text("who: Kitchen Box\n")
+    (tmp_path / "rooms.yaml").write_text("[Kitchen, Office]\n")
+    (tmp_path / "a.yaml").write_text("name: !secret who\nrooms: !include rooms.yaml\nlanguage: !env_var L en\n")
+    configuration = load(tmp_path / "a.yaml")
+    assert (configuration.id, configuration.rooms, configuration.language) == ("kitchen-box", ("kitchen", "office"), "en")
+
+
+def test_a_secret_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("pw: hunter2hunter2\n")
+    assert "hunter2" not in str(problems(tmp_path / "a.yaml", "language: !secret pw\nlistening: !secret pw"))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=200) | st.text(alphabet="a:-[]{}&*!|>#'\" \n\t1", max_size=80).map(str.encode))
+def test_nothing_but_a_config_error_escapes(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "fuzz.yaml"
+    path.write_bytes(data)
+    with contextlib.suppress(ConfigError):
+        load(path)
+
+
+def test_folders_and_missing_files(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.yaml"):
+        with pytest.raises(ConfigProblems, match="cannot be read"):
+            load(path)
+
+
+def test_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("nam: x\n")
+    assert main(["check", "-c", str(path), "--json"]) == 78
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["problems"] == [
+        {"file": str(path), "line": 1, "key": "nam", "text": "unknown key; did you mean 'name'?"}]  # fmt: skip
+    path.write_text("name: x\n")
+    assert main(["check", "-c", str(path)]) == 0 and capsys.readouterr().out.startswith("OK")
+
+
+def test_the_schema_knows_every_platform() -> None:
+    schema = json_schema()
+    assert "espeak" in json.dumps(schema["properties"]["tts"])
+    assert schema["properties"]["listening"] and "drawn" in json.dumps(schema["properties"]["avatar"])
