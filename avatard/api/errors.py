@@ -40,3 +40,10 @@ class Refused(AvatardError):
 
 class OutOfMemory(AvatardError):
     """The governor could not make room for a model."""
+
+
+def first_cause(group: BaseException) -> BaseException:
+    """The first plain exception inside nested groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from avatard.api.errors import first_cause
 from avatard.api.news import Problem
 from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
@@ -45,6 +46,16 @@ async def open_house(configuration: Configuration) -> AsyncIterator[House]:
         ConfigError: the user must change something.
         NotReady, StageFailed, OutOfMemory: of the last engine in a ranking, when none can be had.
     """
+    try:
+        async with _opened(configuration) as house:
+            yield house
+    except BaseExceptionGroup as group:
+        # A task group wraps even what passes through it: the caller gets the error itself.
+        raise first_cause(group) from None
+
+
+@asynccontextmanager
+async def _opened(configuration: Configuration) -> AsyncIterator[House]:
     feed = Feed()
     core = configuration.core
     door = Door(configuration.language, core.sessions.max_text)

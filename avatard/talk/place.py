@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from avatard.api.errors import AvatardError, Refused, StageFailed
+from avatard.api.errors import AvatardError, Refused, StageFailed, first_cause
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript, WakeDetected
 from avatard.api.news import News, Problem, State, StateChanged, Transcribed, TurnFinished, TurnReport
 from avatard.api.stages import Responder
@@ -155,7 +155,7 @@ class Place:
             turn.interrupted = True
             raise
         except BaseExceptionGroup as group:
-            await self._apologise(turn, _cause(group))
+            await self._apologise(turn, first_cause(group))
         except Exception as err:  # one turn is lost, never the daemon
             await self._apologise(turn, err)
         finally:
@@ -177,17 +177,9 @@ class Place:
                 tokens_of(self._manners.failure), lambda: self._set("responding")
             )
         except BaseExceptionGroup as again:
-            log.error("turn %d: nor could it apologise: %s", turn.request.turn, _cause(again))
+            log.error("turn %d: nor could it apologise: %s", turn.request.turn, first_cause(again))
         except AvatardError as again:
             log.error("turn %d: nor could it apologise: %s", turn.request.turn, again)
-
-
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first plain exception inside nested groups."""
-    err: BaseException = group
-    while isinstance(err, BaseExceptionGroup):
-        err = err.exceptions[0]
-    return err
 
 
 class Exchanging:

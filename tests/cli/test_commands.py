@@ -45,8 +45,10 @@ def test_the_demo_is_a_conversation(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert [t["heard"] for t in report["turns"]] == ["what time is it", "turn on the kitchen lights", "what can you do"]
     assert report == json.loads((tmp_path / "report.json").read_text())
-    assert report["engines"] == {"wake_word": "microwakeword", "vad": "silero", "conversation": "intents",
-                                 "stt": "pocketsphinx", "tts": "espeak", "render": "drawn", "encoder": "ffmpeg"}  # fmt: skip
+    assert report["engines"] == {
+        "wake_word": "microwakeword", "vad": "silero", "conversation": "intents", "stt": "pocketsphinx",
+        "tts": "espeak", "render": "drawn", "encoder": "ffmpeg",
+    }  # fmt: skip
     count = sum(t["frames"]["count"] for t in report["turns"])
     with av.open(str(tmp_path / "demo.mp4")) as media:
         assert (media.streams.video[0].codec.name, media.streams.audio[0].codec.name) == ("h264", "aac")

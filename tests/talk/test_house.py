@@ -66,8 +66,8 @@ async def test_sentences_are_spoken_in_order_and_told(scripted: Scripted) -> Non
 
 async def test_announcements_wait_and_the_more_important_goes_first(scripted: Scripted) -> None:
     order: list[str] = []
-    async with open_house(scripted(display={"platform": "scripted"}, tts={"platform": "scripted",
-                                                                         "seconds_per_word": 0.05})) as house:  # fmt: skip
+    tts = {"platform": "scripted", "seconds_per_word": 0.05}
+    async with open_house(scripted(display={"platform": "scripted"}, tts=tts)) as house:
         tickets = [await house.door.say(t, priority=p) for t, p in (("a", 0), ("b", 0), ("c", 5))]
         for ticket in tickets:
             asyncio.ensure_future(ticket.finished).add_done_callback(lambda f: order.append(f.result().reply))

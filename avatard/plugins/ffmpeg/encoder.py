@@ -69,7 +69,7 @@ class FfmpegEncoder:
     def _command(self, container: Container) -> list[str]:
         config = self._config
         return [
-            self._program, "-hide_banner", "-nostdin", "-loglevel", "error", "-fflags", "nobuffer",
+            self._program, "-hide_banner", "-nostdin", "-loglevel", "error",
             "-probesize", "32", "-analyzeduration", "0", "-f", "matroska", "-i", "pipe:0",
             "-map", "0:v", "-map", "0:a", "-c:v", "libx264", "-preset", config.preset, "-tune", "zerolatency",
             "-crf", str(config.crf), "-g", str(FPS), "-bf", "0", "-pix_fmt", "yuv420p", "-fps_mode", "passthrough",

@@ -11,7 +11,7 @@ import yaml
 
 from avatard.api.errors import ConfigError
 
-LARGEST = 1_000_000
+LARGEST = 256_000
 """Bytes in one file"""
 DEEPEST = 40
 """Levels of nesting"""
@@ -41,8 +41,8 @@ class ConfigProblems(ConfigError):
 
     def __init__(self, problems: list[Problem]) -> None:
         """Keep the problems; the message has a line for each."""
-        self.problems = problems
-        super().__init__("\n".join(map(str, problems)))
+        self.problems = sorted(problems, key=lambda p: (p.file, p.line))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class Secret(str):
@@ -53,6 +53,20 @@ class Secret(str):
     def __repr__(self) -> str:
         """Never the value."""
         return "'…secret…'"
+
+
+def _depth(text: str) -> int:
+    """How deep the document is nested; events come without recursion, so no depth can exhaust the stack."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if deepest > DEEPEST:
+            break
+    return deepest
 
 
 class Document:
@@ -95,6 +109,9 @@ class Document:
                 self._wrong(path, 1, "", f"larger than {LARGEST} bytes: not a configuration")
                 return None
             text = path.read_bytes().decode("utf-8-sig")
+            if _depth(text) > DEEPEST:
+                self._wrong(path, 1, "", f"nested more than {DEEPEST} levels deep")
+                return None
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except OSError as err:
             self._wrong(path, 1, "", f"cannot be read: {err.strerror}")
@@ -105,8 +122,6 @@ class Document:
             mark = getattr(err, "problem_mark", None)
             line = mark.line + 1 if mark else 1
             self._wrong(path, line, "", f"not YAML: {getattr(err, 'problem', None) or 'unreadable characters'}")
-        except RecursionError:
-            self._wrong(path, 1, "", f"nested more than {DEEPEST} levels deep")
         else:
             return self._value(node, path, key, (*inside, path.resolve())) if node is not None else None
         return None
