@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,16 +29,27 @@ class SoundCard:
     def play(self, path: Path) -> None:
         subprocess.run(["paplay", "--device=mic", str(path)], env=self.env, check=True)
 
-    def record(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["parec", "--device=speaker.monitor", f"--rate={RATE}", "--channels=1",
-                                 "--format=s16le", "--latency-msec=20"], env=self.env, stdout=subprocess.PIPE)  # fmt: skip
+    def record(self) -> Recording:
+        return Recording(self.env)
 
 
-def recorded(process: subprocess.Popen[bytes]) -> np.ndarray:
-    """Stop recording; return what was heard."""
-    process.terminate()
-    data = process.communicate()[0]
-    return np.frombuffer(data[: len(data) // 2 * 2], np.int16)
+class Recording:
+    """What the speaker gives, from now on."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by stop()
+        command = ["parec", "--device=speaker.monitor", f"--rate={RATE}", "--channels=1", "--format=s16le",
+                   "--latency-msec=20"]  # fmt: skip
+        self._process = subprocess.Popen(command, env=env, stdout=self._file)
+
+    def stop(self) -> np.ndarray:
+        """Return what was heard."""
+        self._process.terminate()
+        self._process.wait()
+        self._file.seek(0)
+        data = self._file.read()
+        self._file.close()
+        return np.frombuffer(data[: len(data) // 2 * 2], np.int16)
 
 
 @pytest.fixture
