@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ from avatard.cli.conversation import record_questions
 __all__ = ["soundcard"]
 
 
-def lines_of(process: subprocess.Popen[str]) -> list[str]:
+def lines_of(process: subprocess.Popen[str]) -> tuple[list[str], threading.Thread]:
     lines: list[str] = []
 
     def read() -> None:
         assert process.stderr
-        for line in process.stderr:
-            lines.append(line)
+        with process.stderr:
+            for line in process.stderr:
+                lines.append(line)
 
-    threading.Thread(target=read, daemon=True).start()
-    return lines
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    return lines, reading
 
 
 def wait_for(lines: list[str], what: str, seconds: float = 20) -> None:
@@ -49,8 +52,8 @@ def test_a_question_is_answered_and_the_wake_word_ends_the_answer(soundcard: Sou
     config.write_text("name: sound\nsounds: {wake: false}\nlogging: {level: debug}\n")
     process = subprocess.Popen([sys.executable, "-m", "avatard", "run", "-c", str(config)], env=soundcard.env,
                                stderr=subprocess.PIPE, text=True)  # fmt: skip
+    lines, reading = lines_of(process)
     try:
-        lines = lines_of(process)
         wait_for(lines, "ready")
         wait_for(lines, "microphone: works again") if any("trying again" in x for x in lines) else time.sleep(1)
         speaker = soundcard.record()
@@ -66,9 +69,13 @@ def test_a_question_is_answered_and_the_wake_word_ends_the_answer(soundcard: Sou
         soundcard.play(long_question)
         wait_for(lines, "heard: what can you do")
         wait_for(lines, "state: responding")
-        soundcard.play(time_question)
+        wake = tmp_path / "wake.wav"
+        with wave.open(str(time_question)) as question, wave.open(str(wake), "wb") as file:
+            file.setparams(question.getparams())
+            file.writeframes(question.readframes(int(1.45 * 16_000)))
+        soundcard.play(wake)
         wait_for(lines, "(interrupted)")
-        time.sleep(0.2)
+        time.sleep(0.3)
         cut = loud(speaker.stop())
         assert cut.sum() > 25 and not cut[-5:].any()
         time.sleep(8)
@@ -76,4 +83,5 @@ def test_a_question_is_answered_and_the_wake_word_ends_the_answer(soundcard: Sou
     finally:
         process.terminate()
         process.wait(10)
+        reading.join()
     assert process.returncode == 0
