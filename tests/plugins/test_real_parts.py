@@ -14,8 +14,6 @@ import pytest
 from avatard.api.errors import ConfigError, NotReady, StageFailed
 from avatard.api.flow import Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.face.cut import blocks
-from avatard.face.shapes import MouthTracker
-from avatard.plugins.drawn.engine import DrawnEngine
 from avatard.plugins.espeak.engine import EspeakEngine
 from avatard.plugins.ffmpeg.config import EncoderConfig
 from avatard.plugins.ffmpeg.encoder import FfmpegEncoder, find
@@ -261,26 +259,6 @@ async def test_blocks_lose_no_sample() -> None:
     cut = [audio async for audio, _ in blocks(speech())]
     assert [len(c) for c in cut] == [1920] * 6
     assert np.array_equal(np.concatenate(cut)[:10_000], sound) and not np.concatenate(cut)[10_000:].any()
-
-
-async def test_the_mouth_moves_in_speech_and_is_shut_in_silence() -> None:
-    sound = np.repeat(await spoken("Have a look at the large apple over there."), 3)
-    tracker = MouthTracker()
-    track = np.array([tracker.feed(sound[at : at + 1920]).open for at in range(0, len(sound) - 1919, 1920)])
-    assert track[:10].max() == 0 and track[-4:].max() == 0
-    assert track.max() > 0.5 and track[13:-13].std() > 0.12
-
-
-def test_the_face_is_drawn_anew_for_each_mouth() -> None:
-    from avatard.face.shapes import REST, MouthShape
-
-    engine = DrawnEngine(256, "dusk")
-    shut, wide = engine.draw_at(REST, 0.2), engine.draw_at(MouthShape(0.9, 0.5, 0.0), 0.2)
-    changed = np.abs(shut.astype(int) - wide).sum(axis=2) > 30
-    rows = np.nonzero(changed.any(axis=1))[0]
-    assert shut.shape == (256, 256, 3) and rows.min() > 140 and rows.max() < 210
-    start, end = engine.draw_at(REST, 0.0), engine.draw_at(REST, 1.0)
-    assert np.abs(start.astype(int) - end).max() <= 2
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field
 
 
 class RenderConfig(BaseModel, frozen=True, extra="forbid"):
-    """How the face looks."""
+    """A face drawn by code."""
 
-    face: Literal["default"] = Field("default", description="which drawn face; there is one")
-    palette: Literal["dusk", "mint", "peach", "night"] = Field("dusk", description="its colours")
-    size: int = Field(512, ge=128, le=1024, multiple_of=2, description="pixels in width and height")
+    face: Literal["default"] = Field("default", description="which face")
+    palette: Literal["apricot", "pear", "blueberry", "plum"] = Field("apricot", description="its colours")
+    size: int = Field(512, ge=256, le=1024, multiple_of=16, description="width and height of the picture, pixels")
+    seed: int = Field(1, ge=0, lt=2**32, description="of its blinks and glances")
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {"render": RenderConfig}

@@ -1,57 +1,87 @@
-"""The drawn face as a renderer."""
+"""Speech into pictures of the drawn face."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import numpy as np
 
 from avatard.api.context import Model, PluginContext
-from avatard.api.flow import FPS, FRAME_SAMPLES, SpeechAudio, VideoFrame
+from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.cut import blocks
-from avatard.face.shapes import REST, MouthTracker
+from avatard.face.shapes import MouthShape, MouthTracker
 from avatard.plugins.drawn.config import RenderConfig
-from avatard.plugins.drawn.engine import DrawnEngine
 
-MEGABYTES = 30
-CLOSING = 4
-"""Frames at the end of an answer in which the mouth comes to rest."""
+MEGABYTES = 60
 
 
-class DrawnRenderer:
-    """Draws each frame's mouth from its sound."""
+class Emphasis:
+    """How much a syllable stands out from those before it, 0-1: what raises the brows."""
 
-    def __init__(self, model: Model) -> None:
-        """Use the loaded engine."""
-        self._model = model
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._fast = self._slow = self._lift = 0.0
 
-    async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncIterator[VideoFrame]:
-        """Yield the answer; its last frames bring the mouth to rest."""
-        tracker = MouthTracker()
-        index = 0
-        sentence = None
-        async with aclosing(blocks(speech)) as cut:
-            async for audio, sentence in cut:
-                yield VideoFrame(await self._model.call("draw", tracker.feed(audio)), audio, index / FPS, sentence)
-                index += 1
-        silence = np.zeros(FRAME_SAMPLES, np.int16)
-        for _ in range(CLOSING if index else 0):
-            yield VideoFrame(await self._model.call("draw", tracker.feed(silence)), silence, index / FPS, sentence)
+    def feel(self, opened: float) -> float:
+        """Take the next mouth's opening."""
+        self._fast += (opened - self._fast) / 4
+        self._slow += (opened - self._slow) / 30
+        self._lift += (min(1.0, max(0.0, 2.2 * (self._fast - self._slow) - 0.15)) - self._lift) / 4
+        return self._lift
+
+
+class DrawnFace:
+    """Follows the sound with its mouth; its breath and blinks go on from one answer to the next."""
+
+    def __init__(self, painter: Model) -> None:
+        """Take the model that draws."""
+        self._painter = painter
+        self._lived = 0
+
+    async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
+        """Yield the frames of one answer, each 40 ms of sound behind; the last has its mouth shut."""
+        tracker, emphasis = MouthTracker(), Emphasis()
+        waiting: deque[tuple[Samples, Sentence]] = deque()
+        start, index = self._lived, 0
+        async with aclosing(blocks(speech)) as pieces:
+            async for audio, sentence in pieces:
+                waiting.append((audio, sentence))
+                for shape in tracker.feed(audio):
+                    yield await self._frame(start, index, shape, emphasis, *waiting.popleft())
+                    index += 1
+        rest = tracker.finish()
+        for left, shape in zip(range(len(rest) - 1, -1, -1), rest, strict=True):
+            last = shape if left else MouthShape(0.0, shape.wide, shape.round)
+            yield await self._frame(start, index, last, emphasis, *waiting.popleft())
             index += 1
 
-    async def idle(self, seconds: float) -> AsyncIterator[VideoFrame]:
-        """Yield the face at rest; whole breaths, so that the end meets the start."""
-        count = max(1, round(seconds * FPS))
-        for index in range(count):
-            pixels = await self._model.call("draw_at", REST, index / count)
+    async def _frame(
+        self, start: int, index: int, shape: MouthShape, emphasis: Emphasis, audio: Samples, sentence: Sentence
+    ) -> VideoFrame:
+        lift = emphasis.feel(shape.open)
+        pixels: Pixels = await self._painter.call("talk", start + index, shape, lift)
+        self._lived = max(self._lived, start + index + 1)
+        return VideoFrame(pixels, audio, index / FPS, sentence)
+
+    async def idle(self, seconds: float) -> AsyncGenerator[VideoFrame, None]:
+        """Yield a loop of the silent face: it starts and ends looking straight ahead."""
+        length = max(1, round(seconds * FPS))
+        for index in range(length):
+            pixels: Pixels = await self._painter.call("rest", index, length)
             yield VideoFrame(pixels, np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
 
 
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIterator[LipSyncRenderer]:
-    """Draw what does not move, once."""
-    model = context.model(DrawnEngine, MEGABYTES, size=config.size, palette=config.palette)
-    await model.load()
-    yield DrawnRenderer(model)
+    """Open the painter; leaving the block puts it down."""
+    from avatard.plugins.drawn.engine import Painter
+
+    painter = context.model(Painter, MEGABYTES, palette=config.palette, size=config.size, seed=config.seed)
+    try:
+        await painter.load()
+        yield DrawnFace(painter)
+    finally:
+        await painter.unload()
