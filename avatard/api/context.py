@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +18,12 @@ from .stages import VideoEncoder
 class Admission(Protocol):
     """Who gives a model room in memory."""
 
-    async def admit(self, name: str, megabytes: float) -> None:
-        """Make room before a model loads.
+    def loading(self, name: str, megabytes: float) -> AbstractAsyncContextManager[None]:
+        """Make room, then hold other loads back while the block loads the model, and note what it really took.
+
+        Args:
+            name: stage and plugin, e.g. ``stt.pocketsphinx``.
+            megabytes: what the plugin expects; what was measured at its last load goes before it.
 
         Raises:
             OutOfMemory: no room could be made.
@@ -26,6 +31,24 @@ class Admission(Protocol):
 
     def left(self, name: str) -> None:
         """The model was unloaded."""
+
+
+class Cache(Protocol):
+    """Something that is kept to save time and may be dropped to save memory."""
+
+    @property
+    def megabytes(self) -> float:
+        """How much it holds."""
+
+    def shed(self) -> None:
+        """Drop it all."""
+
+
+class Pulse(Protocol):
+    """How a long-lived task shows that it is alive; without it systemd's watchdog is not fed."""
+
+    def beat(self, within: float) -> None:
+        """It is alive, and will say so again within so many seconds (``math.inf``: it rests)."""
 
 
 class Model(Protocol):
@@ -48,6 +71,9 @@ class Model(Protocol):
     def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
         """Iterate over ``engine.method(*args)``, a generator; closing it closes the generator."""
 
+    def use(self) -> AbstractAsyncContextManager[None]:
+        """Keep it loaded while the block runs: what has state in the engine is never put down under it."""
+
     async def unload(self) -> None:
         """Close the engine (``engine.close()`` where there is one) and give its memory back."""
 
@@ -60,6 +86,10 @@ class PluginContext:
     """The platform's name, e.g. ``espeak``."""
     domain: str
     """What it is opened as, e.g. ``tts``."""
+    id: str
+    """The daemon's id in topics and paths."""
+    title: str
+    """What the daemon is called."""
     language: str
     rooms: tuple[str, ...]
     """The household's room names, lower case."""
@@ -70,6 +100,8 @@ class PluginContext:
     """Monotonic seconds."""
     cache: Path
     """A folder of the plugin's own; not created yet."""
+    state: Path
+    """A folder of the plugin's own for what must outlive a restart; not created yet."""
     grammars: tuple[SpokenGrammar, ...]
     """What the responders understand; complete when anything but a responder opens."""
     wake_phrases: tuple[str, ...]
@@ -77,7 +109,10 @@ class PluginContext:
     encoder: VideoEncoder | None
     """For displays that write a stream of their own; opened before them."""
     make_model: Callable[[type[Any], dict[str, Any], float, bool], Model]
-    supervise: Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
+    supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
+    register_cache: Callable[[str, Cache, int], None]
+    removed: Callable[[], bool]
+    """While closing: True where the configuration no longer names the plugin, False where the daemon ends."""
     isolate: bool = False
 
     def model(self, engine: type[Any], megabytes: float, **options: Any) -> Model:
@@ -91,6 +126,13 @@ class PluginContext:
         """
         return self.make_model(engine, options, megabytes, self.isolate)
 
-    def run(self, name: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Keep ``job()`` running while the plugin is open: supervised, and restarted when it fails."""
+    def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
+        """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.
+
+        A job that beats its pulse once must go on to, or the watchdog takes it for stuck.
+        """
         self.supervise(name, job)
+
+    def keep(self, name: str, cache: Cache, priority: int = 0) -> None:
+        """Tell the governor of a cache; the lower its priority, the sooner it is dropped."""
+        self.register_cache(name, cache, priority)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from .news import State, TurnReport
+from .news import State, Tier, TurnReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,16 @@ class Status:
     engines: dict[str, str] = field(default_factory=dict)
     timers: tuple[TimerView, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    session: str = "room"
+    """Of the turn in progress"""
+    voice: str = ""
+    voices: tuple[str, ...] = ()
+    """What ``set_voice`` takes; empty where the synthesizer has one voice alone."""
+    face: str = ""
+    faces: tuple[str, ...] = ()
+    screen: bool | None = None
+    """Whether the screen is on; None where none can be switched."""
+    tier: Tier = "normal"
 
 
 class Assistant(Protocol):
@@ -75,6 +84,42 @@ class Assistant(Protocol):
 
     async def set_volume(self, percent: int) -> None:
         """Set the loudness of every display, 0–100."""
+
+    async def set_voice(self, name: str) -> None:
+        """Speak with another of ``status().voices`` from the next sentence on.
+
+        Raises:
+            Refused: there is no such voice.
+        """
+
+    async def set_face(self, name: str) -> None:
+        """Show another of ``status().faces`` from the next answer on.
+
+        Raises:
+            Refused: there is no such face.
+        """
+
+    async def set_screen(self, on: bool) -> None:
+        """Switch the screens on or off.
+
+        Raises:
+            Refused: no display has a screen that can be switched.
+        """
+
+    async def reload(self) -> None:
+        """Read the configuration again and reopen what has changed.
+
+        Raises:
+            ConfigError: the file is wrong; nothing has changed.
+            Refused: nobody runs this daemon from a file.
+        """
+
+    async def restart(self) -> None:
+        """End what is going on and start the program again.
+
+        Raises:
+            Refused: nobody can start it again.
+        """
 
     async def set_timer(self, seconds: float, name: str = "") -> TimerView:
         """Start a timer that rings."""

@@ -11,6 +11,9 @@ from .flow import Sentence
 
 State = Literal["idle", "listening", "processing", "responding", "error"]
 
+Tier = Literal["normal", "tidy", "shed", "survive"]
+"""Of memory: below 80 % of the budget, from 80 %, from 100 %, from 120 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
@@ -53,6 +56,14 @@ class ReplyText:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """The reply's text is complete; it may still be on its way to the ear."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentenceSpoken:
     """A sentence was heard to its end."""
 
@@ -87,6 +98,57 @@ class TurnFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingChanged:
+    """Somebody changed how it behaves."""
+
+    name: Literal["mute", "volume", "voice", "face", "screen"]
+    value: bool | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChanged:
+    """Another engine of a ranking serves."""
+
+    stage: str
+    engine: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierChanged:
+    """The governor did something about memory, or needs to no longer."""
+
+    tier: Tier
+    did: tuple[str, ...] = ()
+    """What was done, in order, e.g. ``unload_models: stt.pocketsphinx``."""
+    freed_mb: float = 0.0
+    memory_mb: float = 0.0
+    budget_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the daemon is; every 30 s and when something in it changes."""
+
+    memory_mb: float
+    """PSS with children"""
+    budget_mb: float
+    tier: Tier
+    fps: float
+    """Pictures a second handed to the displays while it spoke last."""
+    latency_ms: float | None
+    """From the end of speech (or the command) to the first frame, of the last turn."""
+    lag_ms: float
+    """The longest that the event loop was held up since the last report."""
+    uptime_s: float
+    drops: int
+    """Frames, events and messages that were lost for want of room, since the start."""
+    temperature_c: float | None = None
+    stuck: tuple[str, ...] = ()
+    """Long-lived parts that show no life."""
+
+
+@dataclass(frozen=True, slots=True)
 class MicrophoneEnded:
     """A recording was played to its end."""
 
@@ -101,8 +163,8 @@ class Problem:
 
 
 Event = (
-    StateChanged | WakeHeard | HeardPartly | Transcribed | ReplyText | SentenceSpoken | TurnFinished
-    | MicrophoneEnded | Problem
+    StateChanged | WakeHeard | HeardPartly | Transcribed | ReplyText | Replied | SentenceSpoken | TurnFinished
+    | SettingChanged | EngineChanged | TierChanged | Health | MicrophoneEnded | Problem
 )  # fmt: skip
 
 

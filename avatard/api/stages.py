@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from .flow import (
     AudioFrame,
@@ -152,3 +152,35 @@ class DisplaySink(Protocol):
 
     def set_volume(self, percent: int) -> None:
         """Set the loudness, 0–100, at once."""
+
+
+@runtime_checkable
+class Choices(Protocol):
+    """A stage of which there are several: a synthesizer's voices, a renderer's faces. Optional."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What can be chosen."""
+
+    @property
+    def chosen(self) -> str:
+        """What is chosen."""
+
+    async def choose(self, name: str) -> None:
+        """Choose another one, from the next sentence or answer on.
+
+        Raises:
+            Refused: there is no such one.
+        """
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """A display whose screen can be switched. Optional."""
+
+    @property
+    def screen(self) -> bool:
+        """Whether it is on."""
+
+    async def set_screen(self, on: bool) -> None:
+        """Switch it on or off."""

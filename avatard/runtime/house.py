@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatard.api.errors import first_cause
-from avatard.api.news import Problem
 from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
-from avatard.runtime.model import Granting
-from avatard.runtime.paths import Paths
+from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.plugin import Opener
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
@@ -22,7 +20,6 @@ from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.listening import Ears, Listening
 from avatard.talk.place import Manners, Place
 from avatard.talk.ranking import Ranking
-from avatard.talk.sessions import Sessions
 from avatard.talk.turn import Voice
 
 
@@ -40,14 +37,14 @@ class House:
 
 @asynccontextmanager
 async def open_house(configuration: Configuration) -> AsyncIterator[House]:
-    """Open every plugin of the configuration and start listening.
+    """Open every stage of the configuration and start listening; bridges are the daemon's.
 
     Raises:
         ConfigError: the user must change something.
         NotReady, StageFailed, OutOfMemory: of the last engine in a ranking, when none can be had.
     """
     try:
-        async with _opened(configuration) as house:
+        async with open_foundation(configuration) as foundation, furnished(configuration, foundation) as house:
             yield house
     except BaseExceptionGroup as group:
         # A task group wraps even what passes through it: the caller gets the error itself.
@@ -55,43 +52,30 @@ async def open_house(configuration: Configuration) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def _opened(configuration: Configuration) -> AsyncIterator[House]:
-    feed = Feed()
-    core = configuration.core
-    door = Door(configuration.language, core.sessions.max_text)
+async def furnished(configuration: Configuration, foundation: Foundation) -> AsyncIterator[House]:
+    """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
-        opener = Opener(
-            stack, tasks, feed, door, Granting(), configuration.language, configuration.rooms,
-            Paths.for_id(configuration.id).cache,
-        )  # fmt: skip
-        builder = _Builder(configuration, opener, feed, door, tasks)
-        house = await builder.build()
-        jobs = [tasks.create_task(_note_problems(feed, door)), tasks.create_task(door.timers.run())]
-        if house.listening is not None:
-            jobs.append(tasks.create_task(house.listening.run()))
+        opener = Opener(stack, tasks, foundation, configuration)
+        house = await _Builder(configuration, opener, foundation, tasks).build()
+        pulse = foundation.life.watch("listening")
+        listening = tasks.create_task(house.listening.run(pulse)) if house.listening is not None else None
         try:
             yield house
         finally:
-            for job in jobs:
-                job.cancel()
+            if listening is not None:
+                listening.cancel()
+            foundation.life.forget("listening", pulse)
             await house.place.close()
-
-
-async def _note_problems(feed: Feed, door: Door) -> None:
-    with feed.subscribe() as news:
-        async for event in news:
-            if isinstance(event, Problem):
-                door.note(event)
 
 
 class _Builder:
     """Opens the stages in the order in which they need each other."""
 
     def __init__(
-        self, configuration: Configuration, opener: Opener, feed: Feed, door: Door, tasks: asyncio.TaskGroup
+        self, configuration: Configuration, opener: Opener, foundation: Foundation, tasks: asyncio.TaskGroup
     ) -> None:
-        self._configuration, self._opener, self._feed, self._door = configuration, opener, feed, door
-        self._tasks = tasks
+        self._configuration, self._opener, self._foundation = configuration, opener, foundation
+        self._feed, self._tasks = foundation.feed, tasks
 
     async def build(self) -> House:
         core, opener = self._configuration.core, self._opener
@@ -115,11 +99,12 @@ class _Builder:
         await tts.engine()
         if displays.pictures:
             await render.engine()
+        sessions = self._foundation.sessions
+        sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
         place = Place(
-            ears, responders, voice,
-            Sessions(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history), self._feed,
+            ears, responders, voice, sessions, self._feed,
             Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue),
-            self._tasks.create_task,
+            self._tasks.create_task, self._foundation.life.watch("place"),
         )  # fmt: skip
         listening = None
         if listening_parts is not None:
@@ -131,8 +116,10 @@ class _Builder:
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
             return named | ranked
 
-        self._door.household = Household(place, listening, engines)
-        return House(self._configuration, self._door, place, listening, self._feed, engines)
+        await self._foundation.door.move_in(
+            Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
+        )
+        return House(self._configuration, self._foundation.door, place, listening, self._feed, engines)
 
     def _entries(self, domain: str) -> tuple[PlatformEntry, ...]:
         return self._configuration.stages.get(domain, ())

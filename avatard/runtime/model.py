@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,10 @@ _END = object()
 class Granting:
     """An ``Admission`` that always grants; the governor takes its place."""
 
-    async def admit(self, name: str, megabytes: float) -> None:
+    @asynccontextmanager
+    async def loading(self, name: str, megabytes: float) -> AsyncIterator[None]:
         """Grant."""
+        yield
 
     def left(self, name: str) -> None:
         """Nothing to note."""
@@ -50,6 +53,7 @@ class ThreadModel:
         self._stage, self._plugin = stage, plugin
         self._name = f"{stage}.{plugin}"
         self._admission = admission
+        self.users = 0
         self._engine: Any = None
         self._pool: ThreadPoolExecutor | None = None
         self._loading = asyncio.Lock()
@@ -59,15 +63,15 @@ class ThreadModel:
         async with self._loading:
             if self._engine is not None:
                 return
-            await self._admission.admit(self._name, self._megabytes)
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix=self._name)
-            try:
-                self._engine = await self._on_thread(self._build)
-            finally:
-                if self._engine is None:
-                    self._pool.shutdown(wait=False)
-                    self._pool = None
-                    self._admission.left(self._name)
+            async with self._admission.loading(self._name, self._megabytes):
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix=self._name)
+                try:
+                    self._engine = await self._on_thread(self._build)
+                finally:
+                    if self._engine is None:
+                        self._pool.shutdown(wait=False)
+                        self._pool = None
+                        self._admission.left(self._name)
 
     async def call(self, method: str, *args: Any) -> Any:
         """Call the engine's method on its thread."""
@@ -86,6 +90,15 @@ class ThreadModel:
         finally:
             # Behind whatever step still runs: the thread serialises it, so nobody has to wait here.
             pool.submit(items.close)
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[None]:
+        """Count who needs it loaded."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     async def unload(self) -> None:
         """Close the engine on its thread, end the thread and give the memory back."""

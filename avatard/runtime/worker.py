@@ -8,8 +8,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from avatard.api.context import Admission
@@ -35,6 +35,7 @@ class ChildModel:
         self._stage, self._plugin = stage, plugin
         self._name = f"{stage}.{plugin}"
         self._admission = admission
+        self.users = 0
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -67,6 +68,15 @@ class ChildModel:
             async for answer in answers:
                 if "item" in answer:
                     yield answer["item"]
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[None]:
+        """Count who needs it loaded."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     async def unload(self) -> None:
         """End the child: all its memory is given back."""
@@ -144,7 +154,10 @@ class ChildModel:
             await self.unload()
         if len(self._deaths) == DEATHS and time.monotonic() - self._deaths[0] < DEATHS_WITHIN:
             raise NotReady(f"{self._name}: its process died {DEATHS} times in {DEATHS_WITHIN:.0f} s; see the log")
-        await self._admission.admit(self._name, self._megabytes)
+        async with self._admission.loading(self._name, self._megabytes):
+            await self._start()
+
+    async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(

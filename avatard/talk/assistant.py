@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from avatard.api.door import Status, Ticket, TimerView
 from avatard.api.errors import NotReady, Refused
-from avatard.api.news import Problem
+from avatard.api.news import News, Problem, SettingChanged, Tier
+from avatard.api.stages import Choices, LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.listening import Listening
 from avatard.talk.place import Place
+from avatard.talk.ranking import Ranking
 from avatard.talk.requests import Request, checked
 from avatard.talk.timers import Timer, Timers
 
@@ -22,19 +25,44 @@ class Household:
     place: Place
     listening: Listening | None
     engines: Callable[[], dict[str, str]]
+    tts: Ranking[SpeechSynthesizer]
+    render: Ranking[LipSyncRenderer]
+    language: str
+    max_text: int
+    """Characters in a text to say or ask."""
+
+
+class Keeper(Protocol):
+    """Who can begin anew: the daemon, where it runs from a file."""
+
+    async def reload(self) -> None:
+        """Read the configuration again and reopen what has changed."""
+
+    async def restart(self) -> None:
+        """Start the program again."""
 
 
 class Door:
     """Commands for one place."""
 
-    def __init__(self, language: str, max_text: int) -> None:
-        """Refuse texts longer than ``max_text`` characters."""
+    def __init__(self, news: News) -> None:
+        """Tell of what is changed."""
         self.household: Household | None = None
+        self.keeper: Keeper | None = None
         self.timers = Timers(self._ring)
         self.muted = False
+        self.tier: Tier = "normal"
         self.problems: dict[str, str] = {}
-        self._language, self._max_text = language, max_text
+        self._volume = 100
+        self._news = news
         self._began = time.monotonic()
+
+    async def move_in(self, household: Household) -> None:
+        """Open on another house, and set it as the last one was."""
+        self.household = household
+        household.place.set_volume(self._volume)
+        if self.muted and household.listening is not None:
+            household.listening.mute(True)
 
     @property
     def _house(self) -> Household:
@@ -50,14 +78,15 @@ class Door:
         if volume is not None and not 0 <= volume <= 100:
             raise Refused(f"volume {volume}: give 0 to 100")
         request = Request(
-            "say", source, checked(text, self._max_text), session, priority + (100 if interrupt else 0), volume,
-            language or self._language,
+            "say", source, checked(text, self._house.max_text), session, priority + (100 if interrupt else 0), volume,
+            language or self._house.language,
         )  # fmt: skip
         return await self._submit(request, interrupt)
 
     async def ask(self, text: str, *, source: str = "api", session: str = "room") -> Ticket:
         """Answer a written question."""
-        request = Request("ask", source, checked(text, self._max_text), session, 10, language=self._language)
+        house = self._house
+        request = Request("ask", source, checked(text, house.max_text), session, 10, language=house.language)
         return await self._submit(request, False)
 
     async def listen(self) -> None:
@@ -74,15 +103,47 @@ class Door:
 
     async def mute(self, on: bool) -> None:
         """Close the microphone or open it."""
-        self.muted = on
+        changed, self.muted = on != self.muted, on
         if self._house.listening is not None:
             self._house.listening.mute(on)
+        if changed:
+            self._news.publish(SettingChanged("mute", on))
 
     async def set_volume(self, percent: int) -> None:
         """Set the loudness."""
         if not 0 <= percent <= 100:
             raise Refused(f"volume {percent}: give 0 to 100")
         self._house.place.set_volume(percent)
+        if percent != self._volume:
+            self._volume = percent
+            self._news.publish(SettingChanged("volume", percent))
+
+    async def set_voice(self, name: str) -> None:
+        """Choose a voice."""
+        await self._choose("voice", self._house.tts, name)
+
+    async def set_face(self, name: str) -> None:
+        """Choose a face."""
+        await self._choose("face", self._house.render, name)
+
+    async def set_screen(self, on: bool) -> None:
+        """Switch the screens."""
+        if self._house.place.displays.screen is None:
+            raise Refused("no display has a screen that can be switched")
+        await self._house.place.displays.set_screen(on)
+        self._news.publish(SettingChanged("screen", on))
+
+    async def reload(self) -> None:
+        """Read the configuration again."""
+        if self.keeper is None:
+            raise Refused("this daemon does not run from a file: there is nothing to read again")
+        await self.keeper.reload()
+
+    async def restart(self) -> None:
+        """Start the program again."""
+        if self.keeper is None:
+            raise Refused("nobody can start this daemon again: it was not started by 'avatard run'")
+        await self.keeper.restart()
 
     async def set_timer(self, seconds: float, name: str = "") -> TimerView:
         """Start a timer."""
@@ -94,11 +155,14 @@ class Door:
 
     def status(self) -> Status:
         """What is going on."""
-        place = self._house.place
+        house, place = self._house, self._house.place
+        voices, voice = _choices(house.tts)
+        faces, face = _choices(house.render)
         return Status(
             place.state, self.muted, place.volume, place.current.turn if place.current else None, place.queued,
-            round(time.monotonic() - self._began, 1), self._house.engines(), self.timers.views(),
-            dict(self.problems),
+            round(time.monotonic() - self._began, 1), house.engines(), self.timers.views(), dict(self.problems),
+            place.current.session if place.current else "room", voice, voices, face, faces, place.displays.screen,
+            self.tier,
         )  # fmt: skip
 
     def note(self, problem: Problem) -> None:
@@ -108,6 +172,15 @@ class Door:
         else:
             self.problems[problem.where] = problem.what
 
+    async def _choose(self, what: Literal["voice", "face"], ranking: Ranking[Any], name: str) -> None:
+        engine = ranking.serving
+        choices, chosen = _choices(ranking)
+        if name not in choices or not isinstance(engine, Choices):
+            raise Refused(f"there is no {what} {name!r}; there {'are ' + ', '.join(choices) if choices else 'is none'}")
+        if name != chosen:
+            await engine.choose(name)
+            self._news.publish(SettingChanged(what, name))
+
     async def _submit(self, request: Request, interrupt: bool) -> Ticket:
         self._house.place.submit(request)
         if interrupt and self._house.place.current is not request:
@@ -116,4 +189,9 @@ class Door:
 
     async def _ring(self, timer: Timer) -> None:
         text = f"Your {timer.name} timer is done." if timer.name else "Your timer is done."
-        self._house.place.submit(Request("ring", "timer", text, priority=5, language=self._language))
+        self._house.place.submit(Request("ring", "timer", text, priority=5, language=self._house.language))
+
+
+def _choices(ranking: Ranking[Any]) -> tuple[tuple[str, ...], str]:
+    engine = ranking.serving
+    return (engine.choices, engine.chosen) if isinstance(engine, Choices) else ((), "")

@@ -10,7 +10,7 @@ from typing import Any
 
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.flow import FPS, EncodedChunk, Samples, Sentence, VideoFrame
-from avatard.api.stages import DisplaySink, VideoEncoder
+from avatard.api.stages import DisplaySink, Screen, VideoEncoder
 from avatard.talk.ranking import Ranking
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,18 @@ class Displays:
     def late(self) -> int:
         """Frames of this answer that came after they were due, where the first display counts them."""
         return int(getattr(self._sinks[0][1], "late", 0)) if self._sinks else 0
+
+    @property
+    def screen(self) -> bool | None:
+        """Whether any screen is on; None where none can be switched."""
+        screens = [sink.screen for _, sink in self._sinks if isinstance(sink, Screen)]
+        return any(screens) if screens else None
+
+    async def set_screen(self, on: bool) -> None:
+        """Switch every screen."""
+        for _, sink in self._sinks:
+            if isinstance(sink, Screen):
+                await sink.set_screen(on)
 
     def set_volume(self, percent: int) -> None:
         """Set the loudness of all of them, 0–100."""

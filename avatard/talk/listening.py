@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from avatard.api.context import Pulse
 from avatard.api.errors import NotReady
 from avatard.api.flow import AudioFrame, Transcript, WakeDetected
 from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts to open a microphone that is not there; doubled each time."""
+OPEN_LIMIT, FRAME_LIMIT = 30.0, 15.0
+"""Seconds in which a device opens and gives its first frame, and a live one the next; longer is stuck."""
 CHIME_TAIL = 0.15
 """Seconds that a room rings on after our own beep."""
 
@@ -114,14 +118,17 @@ class Listening:
         """Take the next frame for the beginning of a request, without a wake word."""
         self._asked = True
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse) -> None:
         """Listen for ever, or until a recording has ended."""
         retry = RETRY_FIRST
         while True:
+            pulse.beat(math.inf)
             await self._open.wait()
+            pulse.beat(OPEN_LIMIT)
             began = time.monotonic()
             try:
-                if await self._until_closed():
+                if await self._until_closed(pulse):
+                    pulse.beat(math.inf)
                     self._news.publish(MicrophoneEnded())
                     return
             except NotReady as err:
@@ -130,11 +137,12 @@ class Listening:
                 if retry == RETRY_FIRST:
                     self._news.publish(Problem("microphone", str(err)))
                     log.warning("microphone: %s; trying again", err)
+                pulse.beat(math.inf)
                 await asyncio.sleep(retry * random.uniform(0.8, 1.2))
                 retry = min(RETRY_LONGEST, retry * 2)
             self._forget()
 
-    async def _until_closed(self) -> bool:
+    async def _until_closed(self, pulse: Pulse) -> bool:
         """Read until muted (False) or until the recording ends (True)."""
         told = False
         source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
@@ -143,6 +151,8 @@ class Listening:
                 if not told:
                     told = True
                     self._news.publish(Problem("microphone", "", over=True))
+                # A recording waits for the answer; a live microphone for nothing.
+                pulse.beat(FRAME_LIMIT if self._microphone.live else math.inf)
                 await self._take(frame, wake)
                 if not self._open.is_set():
                     return False

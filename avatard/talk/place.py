@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from avatard.api.context import Pulse
 from avatard.api.errors import AvatardError, Refused, StageFailed, first_cause
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript, WakeDetected
 from avatard.api.news import News, Problem, State, StateChanged, Transcribed, TurnFinished, TurnReport
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 CANCEL_LIMIT = 5.0
 """Seconds that a cancelled turn may take to end."""
+TURN_LIMIT = 120.0
+"""Seconds without a change or a frame after which a turn is stuck; each stage has a shorter limit of its own."""
 RINGS, RING_PAUSE = 20, 2.0
 """How often a timer rings, and seconds between."""
 
@@ -48,9 +52,10 @@ class Place:
 
     def __init__(
         self, ears: Ears | None, responders: list[tuple[str, Responder]], voice: Voice, sessions: Sessions,
-        news: News, manners: Manners, start: Callable[..., asyncio.Task[None]],
+        news: News, manners: Manners, start: Callable[..., asyncio.Task[None]], pulse: Pulse,
     ) -> None:  # fmt: skip
-        """Answer with these engines; ``start(coroutine)`` runs a turn as a task."""
+        """Answer with these engines; ``start(coroutine)`` runs a turn as a task, whose frames beat the pulse."""
+        self.pulse = pulse
         self.state: State = "idle"
         self.volume = 100
         self.current: Request | None = None
@@ -138,6 +143,7 @@ class Place:
             request.end(TurnReport(request.turn, request.source, interrupted=True))
 
     def _set(self, state: State) -> None:
+        self.pulse.beat(math.inf if state == "idle" else TURN_LIMIT)
         if state != self.state:
             self.state = state
             self._news.publish(StateChanged(state))
@@ -173,9 +179,10 @@ class Place:
         if isinstance(err, StageFailed) and err.stage in ("tts", "render", "display"):
             return
         try:
-            await Answer(turn.request.turn, self._voice, self._news, Timeline(), self._manners.language).give(
-                tokens_of(self._manners.failure), lambda: self._set("responding")
+            apology = Answer(
+                turn.request.turn, self._voice, self._news, Timeline(), self._manners.language, lambda: None
             )
+            await apology.give(tokens_of(self._manners.failure), lambda: self._set("responding"))
         except BaseExceptionGroup as again:
             log.error("turn %d: nor could it apologise: %s", turn.request.turn, first_cause(again))
         except AvatardError as again:
@@ -256,7 +263,10 @@ class Exchanging:
         usual = place.volume
         if request.volume is not None:
             place.displays.set_volume(request.volume)
-        self._answer = Answer(request.turn, place._voice, place._news, self._timeline, request.language)
+        self._answer = Answer(
+            request.turn, place._voice, place._news, self._timeline, request.language,
+            lambda: place.pulse.beat(TURN_LIMIT),
+        )  # fmt: skip
         try:
             await self._answer.give(tokens, lambda: place._set("responding"))
         finally:

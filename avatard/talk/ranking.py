@@ -34,6 +34,11 @@ class Ranking(Generic[T]):
         """The engine that serves."""
         return self._candidates[self._at][0]
 
+    @property
+    def serving(self) -> T | None:
+        """The engine that serves; None while it was not opened yet."""
+        return self._opened.get(self._at)
+
     async def engine(self) -> T:
         """Open, if need be, and return the engine that serves.
 

@@ -27,6 +27,10 @@ class Sessions:
         self._limit, self._expire, self._history = limit, expire_seconds, history
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
+    def configure(self, limit: int, expire_seconds: float, history: int) -> None:
+        """Other limits from now on."""
+        self._limit, self._expire, self._history = limit, expire_seconds, history
+
     def view(self, id: str, language: str) -> SessionView:
         """What a responder may know of the session, which is made where it is new."""
         return SessionView(id, language, tuple(self._get(id).history))

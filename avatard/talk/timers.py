@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from avatard.api.context import Pulse
 from avatard.api.door import TimerView
 from avatard.api.errors import Refused
 
 LONGEST = 24 * 3600.0
 """Seconds"""
+RING_LIMIT = 10.0
+"""Seconds that it may take to hand a ring over."""
 
 
 @dataclass(slots=True)
@@ -67,14 +71,16 @@ class Timers:
         """All that run, the next to end first."""
         return tuple(timer.view() for timer in sorted(self._timers.values(), key=lambda t: t.due))
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse) -> None:
         """Ring what ends, for ever."""
         while True:
+            pulse.beat(math.inf)
             self._changed.clear()
             first = min(self._timers.values(), key=lambda t: t.due, default=None)
             wait = None if first is None else first.due - time.monotonic()
             if first is not None and wait is not None and wait <= 0:
                 del self._timers[first.id]
+                pulse.beat(RING_LIMIT)
                 await self._ring(first)
                 continue
             try:

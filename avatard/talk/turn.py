@@ -12,7 +12,7 @@ import numpy as np
 
 from avatard.api.errors import StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio
-from avatard.api.news import News, ReplyText, SentenceSpoken
+from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays, Spoken
 from avatard.talk.ranking import Ranking
@@ -42,8 +42,11 @@ class Voice:
 class Answer:
     """One reply on its way from text to what was heard."""
 
-    def __init__(self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str) -> None:
-        """Nothing was said yet."""
+    def __init__(
+        self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None]
+    ) -> None:
+        """Nothing was said yet; ``alive`` is called while the answer goes on."""
+        self._alive = alive
         self.text = ""
         self.spoken = Spoken()
         self.complete = False
@@ -92,6 +95,7 @@ class Answer:
                 self.text += token.text
                 self._news.publish(ReplyText(self._turn, token.text))
                 yield token
+        self._news.publish(Replied(self._turn, self.text.strip()))
 
     async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[SpeechAudio, None]:
         seconds = 0.0
@@ -121,8 +125,11 @@ class Answer:
                     raise
 
     async def _follow(self) -> None:
+        shown = -1.0
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
+            if shown != (shown := self._voice.displays.shown):
+                self._alive()
             self._tell()
 
     def _tell(self) -> None:

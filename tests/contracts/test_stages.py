@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
-from avatard.runtime.config import built_in
-from avatard.runtime.feed import Feed
-from avatard.runtime.model import Granting
+from avatard.runtime.config import built_in, from_mapping
+from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
-from avatard.talk.assistant import Door
 
 
 @pytest.fixture
-async def opener(tmp_path: Path) -> AsyncIterator[Opener]:
-    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
-        yield Opener(stack, tasks, Feed(), Door("en", 5000), Granting(), "en", ("kitchen",), tmp_path)
+async def opener() -> AsyncIterator[Opener]:
+    configuration = from_mapping({"rooms": ["kitchen"]})
+    async with open_foundation(configuration) as foundation, asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+        yield Opener(stack, tasks, foundation, configuration)
 
 
 async def opened(opener: Opener, platform: str, domain: str) -> Any:

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from avatard.api.context import PluginContext
+from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import AvatardError, ConfigError, StageFailed
 from avatard.api.flow import FPS, EncodedChunk, Samples, VideoFrame
 from avatard.api.pace import Pace
@@ -83,7 +83,7 @@ class FileDisplay:
         path = self._config.path
         return path if self._files <= 1 else path.with_stem(f"{path.stem}-{self._files}")
 
-    async def _write(self) -> None:
+    async def _write(self, pulse: Pulse) -> None:
         try:
             with self._path.open("wb") as file:
                 chunks: Any = self._encoder.encode(self._waiting(), "fmp4")

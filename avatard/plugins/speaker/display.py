@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Literal, cast
 
-from avatard.api.context import PluginContext
+from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import NotReady
 from avatard.api.flow import SPEECH_RATE, EncodedChunk, Samples, VideoFrame
 from avatard.api.stages import DisplaySink
@@ -17,6 +17,8 @@ from avatard.plugins.speaker.output import Output
 
 AHEAD = 4 * 1920
 """Samples that may wait for the device: 0.16 s."""
+LINGER_LIMIT = 30.0
+"""Seconds within which the device is looked at again."""
 LOOK = 0.02
 """Seconds between looks at the device's clock."""
 
@@ -74,9 +76,10 @@ class Speaker:
         if self._output is not None:
             self._output.volume = self._volume
 
-    async def linger(self) -> None:
+    async def linger(self, pulse: Pulse) -> None:
         """Close the device when nothing was played for a while."""
         while True:
+            pulse.beat(LINGER_LIMIT)
             await asyncio.sleep(1.0)
             if self._output and not self._busy and time.monotonic() - self._used > self._config.linger_seconds:
                 self._close()
