@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -31,8 +32,13 @@ STEADY = 30.0
 """Seconds after which a connection was a good one: the next pause is short again."""
 CALL_LIMIT = 4.0
 """Seconds that the broker may take for one packet's answer."""
+BRIEF = 10.0
+"""Seconds; broken twice after less than that, under an id from the configuration, it is taken for another client's.
+Mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
 PROBE_LIMIT = 5.0
 """Seconds after which what we sent to ourselves should have come back."""
+IN_FLIGHT = 8
+"""Messages that may be on their way to the broker at once; aiomqtt complains of more than ten."""
 INCOMING = 2000
 """Messages that may wait to be read; paho drops what comes on top."""
 REFUSED_PROTOCOL = (1, 132)
@@ -63,6 +69,7 @@ class Connection:
         self._word, self._answered = "", asyncio.Event()
         self._where = f"mqtt: {config.host}:{self._port}"
         self._told = ""
+        self._online, self._brief = False, 0
         self.will: Outgoing | None = None
 
     @property
@@ -86,8 +93,10 @@ class Connection:
         while True:
             began = time.monotonic()
             pulse.beat(60.0)
+            self._online = False
             try:
                 async with self._connected() as client:
+                    self._online = True
                     connected()
                     await self._serve(client, pulse, receive)
             except (aiomqtt.MqttError, OSError, ValueError) as err:
@@ -97,7 +106,9 @@ class Connection:
                 if rest is not None or broken is None:
                     raise
                 self._failed(broken.exceptions[0])
-            if time.monotonic() - began > STEADY:
+            lasted = time.monotonic() - began
+            self._brief = self._brief + 1 if self._online and lasted < BRIEF else 0
+            if lasted > STEADY:
                 pause = RETRY_FIRST
             pulse.beat(math.inf)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
@@ -111,7 +122,8 @@ class Connection:
             password=config.password.get_secret_value() if config.password else None,
             identifier=self._identifier, protocol=self._protocol,
             # A session that outlives the connection would bring commands late: nobody wants yesterday's words.
-            clean_session=None if self.version5 else True, clean_start=True,
+            clean_session=None if self.version5 else True,
+            clean_start=True if self.version5 else MQTT_CLEAN_START_FIRST_ONLY,
             will=aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain) if will else None,
             transport=config.transport, websocket_path=config.path if config.transport == "websockets" else None,
             # paho gives up after twice its keepalive.
@@ -141,12 +153,12 @@ class Connection:
     async def _send(self, client: aiomqtt.Client, pulse: Pulse) -> None:
         while True:
             pulse.beat(math.inf)
-            message = await self._outbox.first()
+            messages = await self._outbox.next(IN_FLIGHT)
             pulse.beat(60.0)
-            await client.publish(
-                message.topic, message.payload, qos=1, retain=message.retain, properties=_properties(message)
-            )
-            self._outbox.sent(message)
+            await asyncio.gather(*(
+                client.publish(m.topic, m.payload, qos=1, retain=m.retain, properties=_properties(m)) for m in messages
+            ))  # fmt: skip
+            self._outbox.sent(messages)
 
     async def _probed(self) -> None:
         """Rights that are missing are silent in MQTT: see that what we publish comes to us."""
@@ -173,12 +185,12 @@ class Connection:
                        "give each its own 'id:'")  # fmt: skip
 
     def _failed(self, err: Exception) -> None:
-        code = getattr(getattr(err, "rc", None), "value", getattr(err, "rc", None))
+        code = _reason(err)
         if code in REFUSED_PROTOCOL and self.version5 and self._config.protocol == "auto":
             self._protocol = aiomqtt.ProtocolVersion.V311
             self._logger.info("%s: no MQTT 5; going on with 3.1.1", self._where)
             return
-        if code == TAKEN_OVER:
+        if code == TAKEN_OVER or (self._config.client_id and self._online and self._brief):
             taken, self._identifier = self._identifier, f"{self._identifier[:90]}-{secrets.token_hex(4)}"
             self._tell(f"{self._where}: another client has connected with our id {taken!r}; going on as "
                        f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
@@ -216,6 +228,15 @@ def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
                 "give PEM files that belong together"
             ) from err
     return context
+
+
+def _reason(err: BaseException | None) -> Any:
+    """The broker's reason code, which may stand in the cause."""
+    while err is not None:
+        if (code := getattr(err, "rc", None)) is not None:
+            return getattr(code, "value", code)
+        err = err.__cause__
+    return None
 
 
 def explained(err: Exception, code: Any) -> str:
