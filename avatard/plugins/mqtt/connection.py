@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import secrets
-import ssl
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,10 +21,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from avatard.api.context import Pulse
-from avatard.api.errors import ConfigError
 from avatard.api.news import News, Problem
-from avatard.plugins.mqtt.config import BridgeConfig, Tls
+from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
+from avatard.plugins.mqtt.trouble import explained, reason, tls_context
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts, doubled each time, each times 0.8 to 1.2."""
@@ -128,6 +128,8 @@ class Connection:
             transport=config.transport, websocket_path=config.path if config.transport == "websockets" else None,
             # paho gives up after twice its keepalive.
             keepalive=max(2, int(config.keepalive * 0.7)), timeout=CALL_LIMIT, tls_context=self._tls,
+            # Nagle's algorithm would hold small packets back for 40 ms.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
         )  # fmt: skip
         async with client:
@@ -156,7 +158,7 @@ class Connection:
             messages = await self._outbox.next(IN_FLIGHT)
             pulse.beat(60.0)
             await asyncio.gather(*(
-                client.publish(m.topic, m.payload, qos=1, retain=m.retain, properties=_properties(m)) for m in messages
+                client.publish(m.topic, m.payload, m.qos, m.retain, _properties(m)) for m in messages
             ))  # fmt: skip
             self._outbox.sent(messages)
 
@@ -185,7 +187,7 @@ class Connection:
                        "give each its own 'id:'")  # fmt: skip
 
     def _failed(self, err: Exception) -> None:
-        code = _reason(err)
+        code = reason(err)
         if code in REFUSED_PROTOCOL and self.version5 and self._config.protocol == "auto":
             self._protocol = aiomqtt.ProtocolVersion.V311
             self._logger.info("%s: no MQTT 5; going on with 3.1.1", self._where)
@@ -203,51 +205,6 @@ class Connection:
             self._told = what
             self._logger.warning("%s", what)
             self._news.publish(Problem("mqtt", what))
-
-
-def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
-    """What the configuration says of TLS; None where there is none.
-
-    Raises:
-        ConfigError: a file cannot be read or is no certificate.
-    """
-    if not tls:
-        return None
-    settings = tls if isinstance(tls, Tls) else Tls()
-    try:
-        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
-    except (OSError, ssl.SSLError) as err:
-        raise ConfigError(f"mqtt: tls: ca: {settings.ca}: {err.strerror or err}; give the CA's PEM file") from err
-    context.check_hostname = settings.check_name
-    if settings.certificate is not None and settings.key is not None:
-        try:
-            context.load_cert_chain(settings.certificate, settings.key)
-        except (OSError, ssl.SSLError) as err:
-            raise ConfigError(
-                f"mqtt: tls: certificate, key: {settings.certificate}, {settings.key}: {err.strerror or err}; "
-                "give PEM files that belong together"
-            ) from err
-    return context
-
-
-def _reason(err: BaseException | None) -> Any:
-    """The broker's reason code, which may stand in the cause."""
-    while err is not None:
-        if (code := getattr(err, "rc", None)) is not None:
-            return getattr(code, "value", code)
-        err = err.__cause__
-    return None
-
-
-def explained(err: Exception, code: Any) -> str:
-    """What went wrong and what to do about it; never what was sent."""
-    if isinstance(err, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(err):
-        return f"the broker's certificate is not accepted: {err}; see 'tls: ca:'"
-    if code in (4, 134):
-        return "wrong user name or password; see 'username:' and 'password:'"
-    if code in (5, 135):
-        return "not authorised; does the broker know this user, and want a certificate or a password?"
-    return f"{str(err) or type(err).__name__}; trying again"
 
 
 def _properties(message: Outgoing) -> Properties | None:

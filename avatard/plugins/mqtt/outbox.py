@@ -17,6 +17,8 @@ class Outgoing:
     retain: bool = False
     correlation: bytes | None = None
     """Correlation data of the command that it answers."""
+    qos: int = 1
+    """1: kept until the broker has it; 0: sent, and forgotten."""
 
 
 ANSWERS = 2000
@@ -58,7 +60,7 @@ class Outbox:
         self._filled.set()
 
     def answer(self, message: Outgoing) -> None:
-        """Publish what a command is answered with, once, in order, before the events."""
+        """Publish what a command is answered with, once, in order, after the events."""
         self._answers.put(message)
         self._filled.set()
 
@@ -88,7 +90,7 @@ class Outbox:
             self._filled.clear()
             await self._filled.wait()
         waiting = itertools.chain(
-            (self._retained[topic] for topic in self._changed), self._answers.messages, self._events.messages,
+            (self._retained[topic] for topic in self._changed), self._events.messages, self._answers.messages,
             self._latest.values(),
         )  # fmt: skip
         return list(itertools.islice(waiting, most))
@@ -100,7 +102,7 @@ class Outbox:
                 self._changed.pop(message.topic, None)
             if self._latest.get(message.topic) is message:
                 del self._latest[message.topic]
-        for queue in (self._answers, self._events):
+        for queue in (self._events, self._answers):
             queue.sent(messages)
 
 
