@@ -79,6 +79,7 @@ class _Builder:
 
     async def build(self) -> House:
         core, opener = self._configuration.core, self._opener
+        self._foundation.governor.configure(core.memory, self._configuration.source)
         responders = []
         for entry in self._entries("conversation"):
             responder = await opener.open(entry)
@@ -116,6 +117,7 @@ class _Builder:
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
             return named | ranked
 
+        await self._foundation.governor.weigh()
         await self._foundation.door.move_in(
             Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
         )
@@ -128,7 +130,8 @@ class _Builder:
         def opener_of(entry: PlatformEntry) -> Callable[[], Awaitable[Any]]:
             return lambda: self._opener.open(entry)
 
-        return Ranking(domain, [(entry.platform, opener_of(entry)) for entry in self._entries(domain)])
+        candidates = [(entry.platform, opener_of(entry)) for entry in self._entries(domain)]
+        return self._opener.ranked(Ranking(domain, candidates, self._feed))
 
     def _wake_phrases(self) -> tuple[str, ...]:
         names: list[str] = []

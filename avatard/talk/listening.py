@@ -8,16 +8,23 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from avatard.api.context import Pulse
-from avatard.api.errors import NotReady
+from avatard.api.errors import NotReady, OutOfMemory
 from avatard.api.flow import AudioFrame, Transcript, WakeDetected
 from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
-from avatard.api.stages import Microphone, SpeechRecognizer, VoiceActivityDetector, WakeDetector, WakeStream
+from avatard.api.stages import (
+    Microphone,
+    RecognizerStream,
+    SpeechRecognizer,
+    VoiceActivityDetector,
+    WakeDetector,
+    WakeStream,
+)
 from avatard.talk.endpoint import Endpoint, ListeningLimits
 from avatard.talk.ranking import Ranking
 from avatard.talk.streams import Hearing
@@ -74,8 +81,7 @@ class Ears:
         endpoint = Endpoint(self._limits, begins)
         if chime_seconds:
             endpoint.mask(begins + chime_seconds + CHIME_TAIL)
-        recognizer = await self._stt.engine()
-        async with self._vad.open() as voice, recognizer.open(language) as words:
+        async with self._vad.open() as voice, self._recognizing(language) as words:
             last: AudioFrame | None = None
             async for frame in hearing:
                 last = frame
@@ -91,6 +97,20 @@ class Ears:
                 return Heard(None)
             transcript = await words.finish()
             return Heard(transcript, endpoint.speech_end, last.captured - (last.end - endpoint.speech_end))
+
+    @asynccontextmanager
+    async def _recognizing(self, language: str) -> AsyncIterator[RecognizerStream]:
+        """Open the recogniser that serves; where it finds no room in memory, the next one."""
+        async with AsyncExitStack() as stack:
+            words: RecognizerStream | None = None
+            while words is None:
+                recognizer = await self._stt.engine()
+                try:
+                    words = await stack.enter_async_context(recognizer.open(language))
+                except OutOfMemory as err:
+                    if not self._stt.step_down(err):
+                        raise
+            yield words
 
 
 class Listening:

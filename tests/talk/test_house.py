@@ -113,7 +113,7 @@ async def test_the_wake_word_ends_the_answer(scripted: Scripted) -> None:
 async def test_history_keeps_what_was_said(scripted: Scripted) -> None:
     async with open_house(scripted()) as house:
         await (await house.door.ask("hello")).finished
-        view = house.place._sessions.view("room", "en")
+        view = house.place.sessions.view("room", "en")
     assert [(e.heard, e.said) for e in view.history] == [("hello", "You said: hello.")]
 
 
