@@ -110,17 +110,17 @@ class Governor:
 
     async def look(self) -> None:
         """Measure once, and do what the tier asks for."""
-        memory = await self._measured()
+        await self._measured()
         if self._opening:
             return
-        pressed, before = self._strained(), self.tier
-        moved = self._ladder.look(self._percent(memory), pressed, self._clock())
-        if self.tier != before:
-            self._enter(before)
-        await self._relieve(pressed)
         async with aclosing(self.belongings.put_down_retired(JUST_USED)) as done:
             async for what in done:
                 await self._tell(what)
+        pressed, before = self._strained(), self.tier
+        moved = self._ladder.look(self._percent(), pressed, self._clock())
+        if self.tier != before:
+            self._enter(before)
+        await self._relieve(pressed)
         if moved and ORDER.index(self.tier) <= ORDER.index(before):
             self._recover()
 
@@ -200,7 +200,7 @@ class Governor:
         return min(JUST_USED, self._settings.idle_seconds) if self.tier == "survive" else self._settings.idle_seconds
 
     def _asks_for(self, tier: Tier, pressed: Tier) -> bool:
-        asked = higher(self._ladder.asked(self._percent(self.memory_mb)), pressed)
+        asked = higher(self._ladder.asked(self._percent()), pressed)
         return ORDER.index(asked) >= ORDER.index(tier)
 
     def _enter(self, before: Tier) -> None:
@@ -229,8 +229,8 @@ class Governor:
         log.info("memory: %s (%.0f MB given back; %.0f of %.0f)", what, freed, self.memory_mb, self.budget_mb)
         self._news.publish(TierChanged(self.tier, (what,), round(freed, 1), self.memory_mb, self.budget_mb))
 
-    def _percent(self, memory: float) -> float:
-        return memory / self.budget_mb * 100
+    def _percent(self) -> float:
+        return self.memory_mb / self.budget_mb * 100
 
     async def _measured(self) -> float:
         try:

@@ -64,6 +64,9 @@ class Opener:
             ) from err
         except OSError as err:
             raise NotReady(f"{entry.domain}: {entry.platform}: {err}") from err
+        except Exception as err:  # a stranger's module may fail in any way
+            file = entry.manifest.folder / f"{entry.domain}.py"
+            raise ConfigError(f"{entry.where}: {file}: cannot be imported: {type(err).__name__}: {err}") from err
         async with AsyncExitStack() as own:
             jobs: list[asyncio.Task[None]] = []
             own.push_async_callback(_end, jobs)

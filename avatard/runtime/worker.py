@@ -14,6 +14,7 @@ from typing import Any
 
 from avatard.api.context import Admission
 from avatard.api.errors import NotReady, StageFailed
+from avatard.runtime.custom import mounted
 from avatard.runtime.holds import Holds
 from avatard.runtime.model import named
 from avatard.runtime.wire import HEADER, lengths, pack, unpack
@@ -175,7 +176,8 @@ class ChildModel:
         self._header = None
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)
-        await self._send({"id": number, "do": "load", "engine": self._engine, "options": self._options})
+        request = {"id": number, "do": "load", "engine": self._engine, "options": self._options, "custom": mounted()}
+        await self._send(request)
         answer = await self._answer(number)
         if "error" in answer:
             await self.unload()
