@@ -41,6 +41,10 @@ def give_back_memory() -> None:
         trim(0)
 
 
+def _rest() -> None:
+    """Nothing to do."""
+
+
 def named(stage: str, plugin: str, number: int) -> str:
     """A model's name: ``tts.espeak``, and ``tts.espeak.2`` for the second one of the same plugin."""
     return f"{stage}.{plugin}" + (f".{number}" if number > 1 else "")
@@ -115,10 +119,8 @@ class ThreadModel:
         async with self._loading:
             if self._pool is None:
                 return
-            close = getattr(self._engine, "close", None)
             try:
-                if close is not None:
-                    await asyncio.wait_for(self._on_thread(close), CLOSE_LIMIT)
+                await asyncio.wait_for(self._emptied(), CLOSE_LIMIT)
             except TimeoutError as late:
                 raise StageFailed(self._stage, self._plugin, f"did not close within {CLOSE_LIMIT:.0f} s") from late
             finally:
@@ -127,6 +129,13 @@ class ThreadModel:
                 self._pool = None
                 self._admission.left(self.name)
                 give_back_memory()
+
+    async def _emptied(self) -> None:
+        if hasattr(self._engine, "close"):
+            await self._on_thread(self._engine.close)
+        self._engine = None
+        # The thread holds on to its last job, and so to the engine, until it takes the next one.
+        await self._on_thread(_rest)
 
     async def _on_thread(self, job: Callable[[], Any]) -> Any:
         assert self._pool is not None
