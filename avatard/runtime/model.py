@@ -7,7 +7,7 @@ import ctypes
 import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -105,8 +105,10 @@ class ThreadModel:
                 while (item := await self._on_thread(partial(next, items, _END))) is not _END:
                     yield item
             finally:
-                # Behind whatever step still runs: the thread serialises it, so nobody has to wait here.
-                pool.submit(items.close)
+                # Behind whatever step still runs: the thread serialises it, so nobody has to wait here. Where the
+                # model was unloaded meanwhile, the generator has gone with it.
+                with suppress(RuntimeError):
+                    pool.submit(items.close)
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[None]:

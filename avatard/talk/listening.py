@@ -70,21 +70,20 @@ class Ears:
         """Use these engines for every request."""
         self._vad, self._stt, self._limits, self._news = vad, stt, limits, news
 
-    async def hear(self, hearing: Hearing, begins: float, language: str, chime_seconds: float) -> Heard:
+    async def hear(self, hearing: Hearing, begins: float | None, language: str, chime_seconds: float) -> Heard:
         """Follow a request to its end.
 
         Args:
             hearing: its frames, which may begin a little before ``begins``.
-            begins: where the wake phrase was completed, seconds in the microphone's stream.
+            begins: where the wake phrase was completed, seconds in the microphone's stream; None where there was none.
             chime_seconds: how long our beep sounds from there on: it is never heard as speech.
         """
-        endpoint = Endpoint(self._limits, begins)
-        if chime_seconds:
-            endpoint.mask(begins + chime_seconds + CHIME_TAIL)
+        endpoint: Endpoint | None = None
         async with self._vad.open() as voice, self._recognizing(language) as words:
             last: AudioFrame | None = None
             async for frame in hearing:
                 last = frame
+                endpoint = endpoint or self._endpoint(frame.at if begins is None else begins, chime_seconds)
                 probability = await voice.feed(frame)
                 if partial := await words.feed(frame):
                     self._news.publish(HeardPartly(partial.text))
@@ -93,10 +92,16 @@ class Ears:
                     return Heard(None)
                 if verdict:
                     break
-            if last is None or endpoint.speech_end is None:
+            if last is None or endpoint is None or endpoint.speech_end is None:
                 return Heard(None)
             transcript = await words.finish()
             return Heard(transcript, endpoint.speech_end, last.captured - (last.end - endpoint.speech_end))
+
+    def _endpoint(self, begins: float, chime_seconds: float) -> Endpoint:
+        endpoint = Endpoint(self._limits, begins)
+        if chime_seconds:
+            endpoint.mask(begins + chime_seconds + CHIME_TAIL)
+        return endpoint
 
     @asynccontextmanager
     async def _recognizing(self, language: str) -> AsyncIterator[RecognizerStream]:

@@ -227,7 +227,7 @@ class Exchanging:
         sound = wake_chime() if place._manners.wake_chime else None
         if sound is not None:
             await place.displays.chime(sound)
-        begins = request.wake.at if request.wake else 0.0
+        begins = request.wake.at if request.wake else None
         heard = await place._ears.hear(
             request.hearing, begins, place._manners.language, len(sound) / 48_000 if sound is not None else 0.0
         )
