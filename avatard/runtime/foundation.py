@@ -12,6 +12,7 @@ from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
 from avatard.runtime.governor import Governor
 from avatard.runtime.life import Life
+from avatard.runtime.model import one_arena
 from avatard.runtime.paths import Paths
 from avatard.talk.assistant import Door
 from avatard.talk.sessions import Sessions
@@ -33,6 +34,7 @@ class Foundation:
 @asynccontextmanager
 async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundation]:
     """Lay it; on leaving, its own tasks end."""
+    one_arena()
     feed = Feed()
     paths = Paths.for_id(configuration.id)
     async with asyncio.TaskGroup() as tasks:

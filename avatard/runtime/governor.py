@@ -19,6 +19,7 @@ from avatard.api.news import News, Tier, TierChanged
 from avatard.runtime.budget import budget_of, room_mb, strain
 from avatard.runtime.config.core import Memory, Step
 from avatard.runtime.ledger import Ledger
+from avatard.runtime.model import trim
 from avatard.runtime.process import memory_mb
 from avatard.runtime.shedding import Belongings
 from avatard.runtime.tiers import ORDER, Ladder, higher
@@ -63,7 +64,10 @@ class Governor:
         self._shed = 0
         self.memory_mb = 0.0
         """What was measured last."""
-        self.configure(settings, source)
+        self._opening = False
+        self._chain: set[str] = set()
+        self._beyond: set[str] = set()
+        self._configure(settings, source)
         sessions.check = self._admit_session
 
     @property
@@ -71,21 +75,27 @@ class Governor:
         """Where we stand."""
         return self._ladder.tier
 
-    def configure(self, settings: Memory, source: str) -> None:
-        """Other settings from now on, for a house that opens; ``weigh`` ends its opening."""
-        self._settings = self._ladder.settings = settings
-        self._source = source
-        self.budget_mb = budget_of(settings.budget_mb)
+    @asynccontextmanager
+    async def opening(self, settings: Memory, source: str) -> AsyncIterator[None]:
+        """Other settings from now on, for the house that opens in the block; where it fails, those of before."""
+        before = self._settings, self._source
+        self._configure(settings, source)
         self._opening = True
-        self._chain: set[str] = set()
+        try:
+            yield
+        except BaseException:
+            self._configure(*before)
+            raise
+        finally:
+            self._opening = False
 
     async def weigh(self) -> None:
-        """The house has opened: look whether all of it fits.
+        """All engines of the house are open: look whether they fit.
 
         Raises:
             ConfigError: the budget is smaller than the engines that were chosen.
         """
-        self._opening = False
+        self._chain = {m.name for m in self.belongings.models if m.loaded or m.name in self._chain}
         needed = await self._measured()
         if needed <= self.budget_mb:
             return
@@ -132,15 +142,20 @@ class Governor:
             await self._make_room(name, megabytes if measured is None else measured)
             before, shed = await self._measured(), self._shed
             yield
+            # What was needed only to load is not the model's; measured and kept, it would count for ever.
+            await asyncio.get_running_loop().run_in_executor(self._thread, trim)
             took = await self._measured() - before
-            if self._opening:
-                self._chain.add(name)
             if shed == self._shed and took > 0:
                 self._ledger.note(name, took)
 
     def left(self, name: str) -> None:
         """The model was unloaded: what is measured meanwhile says nothing about a load."""
         self._shed += 1
+
+    def _configure(self, settings: Memory, source: str) -> None:
+        self._settings = self._ladder.settings = settings
+        self._source = source
+        self.budget_mb = budget_of(settings.budget_mb)
 
     async def _admit_session(self) -> None:
         if self.belongings.refusing:
@@ -168,8 +183,10 @@ class Governor:
                 f"{name} needs {needed:.0f} MB, {self.memory_mb:.0f} of {self.budget_mb:.0f} MB are in use, and "
                 "nothing more can be put down: give memory.budget_mb more, or choose a smaller engine"
             )
-        log.warning("%s: loaded beyond the budget (%.0f MB on top of %.0f of %.0f): nothing smaller could serve",
-                    name, needed, self.memory_mb, self.budget_mb)  # fmt: skip
+        if name not in self._beyond and not self._opening:
+            self._beyond.add(name)
+            log.warning("%s: loaded beyond the budget (%.0f MB on top of %.0f of %.0f): nothing smaller could serve",
+                        name, needed, self.memory_mb, self.budget_mb)  # fmt: skip
 
     def _needed_by_all(self, name: str) -> bool:
         """Whether nobody could be answered without it: the last of its ranking, or part of the house from the start."""
@@ -205,6 +222,8 @@ class Governor:
 
     def _enter(self, before: Tier) -> None:
         self._sign.tier = self.tier
+        if self.tier == "normal":
+            self._beyond.clear()
         if self.tier != "survive":
             self.belongings.refusing = False
         say = log.warning if ORDER.index(self.tier) > ORDER.index(before) else log.info

@@ -56,7 +56,8 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        house = await _Builder(configuration, opener, foundation, tasks).build()
+        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+            house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
         listening = tasks.create_task(house.listening.run(pulse)) if house.listening is not None else None
         try:
@@ -64,6 +65,8 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
         finally:
             if listening is not None:
                 listening.cancel()
+                # What it has open ends before its engines do, or they would be loaded once more.
+                await asyncio.wait({listening}, timeout=5)
             foundation.life.forget("listening", pulse)
             await house.place.close()
 
@@ -79,7 +82,6 @@ class _Builder:
 
     async def build(self) -> House:
         core, opener = self._configuration.core, self._opener
-        self._foundation.governor.configure(core.memory, self._configuration.source)
         responders = []
         for entry in self._entries("conversation"):
             responder = await opener.open(entry)

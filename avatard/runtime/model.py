@@ -18,6 +18,9 @@ from avatard.runtime.holds import Holds
 CLOSE_LIMIT = 5.0
 """Seconds that an engine may take to close."""
 
+M_ARENA_MAX = -8
+"""malloc.h"""
+
 _END = object()
 
 
@@ -33,12 +36,27 @@ class Granting:
         """Nothing to note."""
 
 
+def trim() -> None:
+    """Return freed pages to the system; glibc keeps them otherwise."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def one_arena() -> None:
+    """Let all threads share glibc's one heap from now on.
+
+    With a heap for each thread, an unloaded model leaves pieces behind in its thread's, and the next one fills another.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
+
+
 def give_back_memory() -> None:
-    """Collect garbage and return freed pages to the system (glibc keeps them otherwise)."""
+    """Collect garbage and return what that freed to the system."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    trim()
 
 
 def _rest() -> None:

@@ -164,6 +164,7 @@ def _dropped(name: str, cache: Cache) -> bool:
         if cache.megabytes <= 0:
             return False
         cache.shed()
+        give_back_memory()
     except Exception as err:  # a plugin's cache may fail in any way; the others are dropped all the same
         log.error("cache %s cannot be dropped: %s", name, err, exc_info=err)
         return False

@@ -381,14 +381,28 @@ async def test_an_open_stream_is_in_use(box: Box) -> None:
 async def test_a_budget_smaller_than_the_chain_says_what_to_write(tmp_path: Path) -> None:
     box = Box(tmp_path, Memory(budget_mb=300))
     box.all.models.append(tenant := Tenant("stt.a", 250, loaded=False))
-    await load(box, tenant)
     with pytest.raises(ConfigError) as caught:
-        await box.governor.weigh()
+        async with box.governor.opening(box.settings, "box.yaml"):
+            await load(box, tenant)
+            await box.governor.weigh()
     assert str(caught.value) == (
         "box.yaml: memory.budget_mb: 300 is too little: the engines of this configuration take 350 MB as measured; "
         "write 'budget_mb: 440' or more under 'memory:', or choose smaller engines"
     )
     box.governor.close()
+
+
+async def test_a_house_that_opens_keeps_all_its_engines_and_a_failed_one_changes_nothing(box: Box) -> None:
+    first, second = Tenant("stt.a", 400, loaded=False), Tenant("tts.b", 600, loaded=False)
+    box.all.models += [first, second]
+    with pytest.raises(ConfigError, match=r"other.yaml: memory.budget_mb: 700 is too little"):
+        async with box.governor.opening(Memory(budget_mb=700), "other.yaml"):
+            await load(box, first)
+            await load(box, second)
+            assert first.loaded and await box.looks() == []
+            await box.governor.weigh()
+    assert box.governor.budget_mb == 1000
+    assert await box.looks() == ["unload_models: tts.b"]
 
 
 def test_thresholds_must_rise() -> None:
