@@ -43,9 +43,9 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         foundation = Foundation(feed, door, Sessions(), Granting(), life, paths, tasks)
         checkup = Checkup(feed, door, life, lambda: (memory_mb(), 0.0))
         jobs = [
-            tasks.create_task(_note_problems(feed, door)),
-            tasks.create_task(checkup.run(life.watch("checkup"))),
-            tasks.create_task(door.timers.run(life.watch("timers"))),
+            tasks.create_task(_note_problems(feed, door), name="problems"),
+            tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),
+            tasks.create_task(door.timers.run(life.watch("timers")), name="timers"),
         ]
         try:
             yield foundation

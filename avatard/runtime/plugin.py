@@ -74,6 +74,11 @@ class Opener:
         self.stack.push_async_callback(end_jobs)
         return await self.stack.enter_async_context(module.async_setup(context, entry.options))
 
+    def _supervised(self, name: str, job: Job) -> asyncio.Task[None]:
+        if name in self.foundation.door.problems:  # given up before a reload
+            self.foundation.feed.publish(Problem(name, "", over=True))
+        return self.tasks.create_task(supervised(name, job, self.foundation.feed, self.foundation.life), name=name)
+
     def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]]) -> PluginContext:
         ground = self.foundation
 
@@ -85,7 +90,7 @@ class Opener:
             return model
 
         def supervise(name: str, job: Job) -> None:
-            jobs.append(self.tasks.create_task(supervised(f"{entry.platform}.{name}", job, ground.feed, ground.life)))
+            jobs.append(self._supervised(f"{entry.platform}.{name}", job))
 
         def register_cache(name: str, cache: Cache, priority: int) -> None:
             """The governor takes this."""
