@@ -25,7 +25,7 @@ from avatard.cli.remote import command
 AVATARD = [sys.executable, "-m", "avatard"]
 BASE = {
     "name": "box", "microphone": "scripted", "wake_word": "scripted", "vad": "scripted", "stt": "scripted",
-    "conversation": "scripted", "tts": "espeak", "display": "none",
+    "conversation": "scripted", "tts": "espeak", "display": "{platform: none, pace: fast}",
 }  # fmt: skip
 
 
@@ -111,6 +111,12 @@ class Running:
         if not answer["ok"]:
             raise NotReady(answer["error"])
         return answer
+
+    def kill_voice(self) -> None:
+        """Kill the child that speaks; return when it is gone."""
+        voice = self.voice()
+        voice.kill()
+        psutil.wait_procs([voice], timeout=5)
 
     def saying(self, text: str) -> subprocess.Popen[bytes]:
         """Have it say something in the background; return once it is at it."""

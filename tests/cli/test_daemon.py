@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from broker import Broker, Listener
 from daemons import Running, eventually, plugin
@@ -24,6 +23,20 @@ SLOW = "{platform: scripted, token_ms: 3000}"
 def daemon(tmp_path: Path) -> Iterator[Running]:
     with Running(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def talking(tmp_path: Path) -> Iterator[Running]:
+    """One that speaks in real time."""
+    with Running(tmp_path, display="none") as running:
+        yield running
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a test's own plugins are installed."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}")
+    return tmp_path / "wheels"
 
 
 @pytest.fixture
@@ -62,48 +75,51 @@ def test_a_reload_reopens_what_has_changed(daemon: Running) -> None:
     assert daemon.end() == 0
 
 
-def test_a_reload_waits_for_what_is_being_said(daemon: Running) -> None:
-    saying = daemon.saying("One two three four five six seven eight nine ten.")
-    daemon.hang_up(tts="{platform: espeak, rate: 250}")
+def test_a_reload_waits_for_what_is_being_said(talking: Running) -> None:
+    saying = talking.saying("One two three four five six.")
+    talking.hang_up(tts="{platform: espeak, rate: 250}", display="none")
     assert saying.wait(5) == 0
-    assert "said: One two three four five six seven eight nine ten.  {" in daemon.log
+    talking.logged(r"said: One two three four five six\.  {")
 
 
-@pytest.mark.parametrize(("keys", "word"), [
-    ({"text": "name: [box\n"}, r"avatard\.yaml:\d: .*not YAML"),
-    ({"nonsense": "1"}, "nonsense: unknown key"),
-    ({"tts": "espoke"}, "no platform 'espoke' for tts; did you mean 'espeak'"),
-    ({"name": "other"}, "id: it is 'box' while the daemon runs, the file says 'other'; restart it"),
-])  # fmt: skip
-def test_a_bad_file_changes_nothing(daemon: Running, keys: dict[str, str], word: str) -> None:
+def test_a_bad_file_changes_nothing(daemon: Running) -> None:
     voice = daemon.voice()
-    daemon.hang_up("reload: nothing has changed", **keys)
-    daemon.logged(word)
-    problem = eventually(lambda: daemon.status()["problems"].get("configuration"))
-    assert problem and str(daemon.config) in problem
-    assert daemon.voice() == voice and daemon.do("say", text="still here")["error"] == ""
-    daemon.hang_up()
-    assert eventually(lambda: daemon.status()["problems"] == {}) and daemon.voice() == voice
-
-
-@pytest.mark.parametrize("keys", [
-    {"microphone": "{platform: file, path: missing.wav}"}, {"tts": "{platform: espeak, voice: klingon-9}"},
-    {"stt": "broken"}, {"mqtt": "{tls: {ca: missing.crt}}"}, {"vad": "rude"},
-])  # fmt: skip
-def test_what_cannot_be_opened_is_not_adopted(tmp_path: Path, keys: dict[str, str]) -> None:
-    plugin(tmp_path / "wheels", "broken", "stt", "import no_such_library\n")
-    plugin(tmp_path / "wheels", "rude", "vad", "async def async_setup(context, config):\n    yield\n")
-    paths = f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}"
-    with Running(tmp_path, env={"PYTHONPATH": paths}) as daemon:
-        daemon.do("volume", percent=35)
-        daemon.hang_up("going on as before", logging="{level: debug}", **keys)
+    for keys, word in (
+        ({"text": "name: [box\n"}, r"avatard\.yaml:\d: .*not YAML"),
+        ({"nonsense": "1"}, "nonsense: unknown key"),
+        ({"tts": "espoke"}, "no platform 'espoke' for tts; did you mean 'espeak'"),
+        ({"name": "other"}, "id: it is 'box' while the daemon runs, the file says 'other'; restart it"),
+    ):
+        daemon.hang_up("reload: nothing has changed", **keys)
+        daemon.logged(word)
         problem = eventually(lambda: daemon.status()["problems"].get("configuration"))
-        assert "goes on as before" in problem, problem
-        assert daemon.do("say", text="still here")["error"] == ""
-        assert daemon.status()["volume"] == 35
-        assert "state: responding" not in daemon.log, "the log's level is the old one too"
+        assert str(daemon.config) in problem
+        assert daemon.voice() == voice and daemon.do("say", text="still here")["error"] == ""
         daemon.hang_up()
-        assert eventually(lambda: daemon.status()["problems"] == {})
+        assert eventually(lambda: daemon.status()["problems"] == {}) and daemon.voice() == voice
+    daemon.config.unlink()
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.logged("cannot be read: No such file")
+    assert daemon.end() == 0
+
+
+def test_what_cannot_be_opened_is_not_adopted(wheels: Path, tmp_path: Path) -> None:
+    plugin(wheels, "broken", "stt", "import no_such_library\n")
+    plugin(wheels, "rude", "vad", "async def async_setup(context, config):\n    yield\n")
+    with Running(tmp_path) as daemon:
+        daemon.do("volume", percent=35)
+        for keys in (
+            {"microphone": "{platform: file, path: missing.wav}"}, {"tts": "{platform: espeak, voice: klingon-9}"},
+            {"stt": "broken"}, {"mqtt": "{tls: {ca: missing.crt}}"}, {"vad": "rude"},
+        ):  # fmt: skip
+            daemon.hang_up("going on as before", logging="{level: debug}", **keys)
+            problem = eventually(lambda: daemon.status()["problems"].get("configuration"))
+            assert "goes on as before" in problem, problem
+            assert daemon.do("say", text="still here")["error"] == ""
+            assert daemon.status()["volume"] == 35
+            daemon.hang_up()
+            assert eventually(lambda: daemon.status()["problems"] == {})
+        assert "state: responding" not in daemon.log, "the log's level is the old one too"
         assert daemon.end() == 0
 
 
@@ -119,9 +135,8 @@ def test_a_bridge_comes_changes_and_goes_while_the_house_stands(daemon: Running,
         listener.publish("here/say/set", "hello")
         listener.wait_for("here/reply", lambda m: "hello" in m.text)
         daemon.hang_up()
-        listener.wait_for("here/availability", lambda m: m.text == "offline")
-    left = broker.retained("here/#") | broker.retained("homeassistant/#")
-    assert left in ({}, {"here/availability": b"offline"}), left
+        listener.wait_for("here/availability", lambda m: m.text != "online")
+    assert broker.retained("here/#") | broker.retained("homeassistant/#") == {}
     assert daemon.voice() == voice
     assert daemon.end() == 0
 
@@ -156,36 +171,34 @@ def test_a_term_during_a_restart_ends_it(tmp_path: Path, broker: Broker) -> None
         assert "starting again" not in daemon.log or daemon.process.returncode == -signal.SIGTERM
 
 
-def test_every_task_is_written_to_the_log(daemon: Running) -> None:
-    saying = daemon.saying(LONG)
-    daemon.process.send_signal(signal.SIGUSR1)
-    daemon.logged(r"SIGUSR1: \d+ tasks")
-    daemon.logged(r"-- turn \d+ \(cli\)")
-    daemon.logged(r"place\.py:\d+ Place\._run$")
-    daemon.logged(r"turn\.py:\d+ Answer\.give$")
+def test_every_task_is_written_to_the_log(talking: Running) -> None:
+    saying = talking.saying(LONG)
+    talking.process.send_signal(signal.SIGUSR1)
+    talking.logged(r"SIGUSR1: \d+ tasks")
+    talking.logged(r"-- turn \d+ \(cli\)")
+    talking.logged(r"place\.py:\d+ Place\._run$")
+    talking.logged(r"turn\.py:\d+ Answer\.give$")
     for name in ("daemon", "listening", "watchdog|log", "checkup", "timers"):
-        daemon.logged(f"^-- ({name})$")
-    assert daemon.status()["state"] == "responding"
-    daemon.do("stop")
+        talking.logged(f"^-- ({name})$")
+    assert talking.status()["state"] == "responding"
+    talking.do("stop")
     saying.wait(5)
 
 
 # The end.
 
 
-def test_it_ends_while_it_starts(tmp_path: Path) -> None:
-    plugin(tmp_path / "wheels", "slow", "vad", SLOW_PLUGIN, "seconds: float = 0")
-    env = {"PYTHONPATH": f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}"}
-    with Running(tmp_path, ready=False, env=env, vad="{platform: slow, seconds: 60}") as daemon:
+def test_it_ends_while_it_starts(wheels: Path, tmp_path: Path) -> None:
+    plugin(wheels, "slow", "vad", SLOW_PLUGIN, "seconds: float = 0")
+    with Running(tmp_path, ready=False, vad="{platform: slow, seconds: 60}") as daemon:
         daemon.logged("slow: opening")
         assert daemon.end() == 0
         assert "ready" not in daemon.log and "Traceback" not in daemon.log
 
 
-def test_it_ends_while_an_engine_loads_on_its_thread(tmp_path: Path) -> None:
-    plugin(tmp_path / "wheels", "slow", "vad", SLOW_PLUGIN, "seconds: float = 0\n    on_thread: bool = True")
-    env = {"PYTHONPATH": f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}"}
-    with Running(tmp_path, ready=False, env=env, vad="{platform: slow, seconds: 3}") as daemon:
+def test_it_ends_while_an_engine_loads_on_its_thread(wheels: Path, tmp_path: Path) -> None:
+    plugin(wheels, "slow", "vad", SLOW_PLUGIN, "seconds: float = 0\n    on_thread: bool = True")
+    with Running(tmp_path, ready=False, vad="{platform: slow, seconds: 3}") as daemon:
         daemon.logged("slow: loading")
         assert daemon.end() == 0
         assert "Traceback" not in daemon.log
@@ -217,14 +230,14 @@ async def async_setup(context, config):
 def test_it_ends_in_every_state(tmp_path: Path, state: str) -> None:
     keys = {
         "listening": {"microphone": "{platform: scripted, script: [{wake: x}, {silence: 3600}]}"},
-        "processing": {"microphone": ASKS, "conversation": SLOW},
+        "processing": {"microphone": ASKS, "conversation": SLOW}, "responding": {"display": "none"},
         "ringing": {"microphone": ASKS.replace("hello", "set a timer for one second"), "conversation": "intents"},
     }.get(state, {})
     with Running(tmp_path, **keys) as daemon:
         saying = daemon.saying(LONG) if state == "responding" else None
         wanted = "responding" if state == "ringing" else state
         if state == "ringing":
-            daemon.logged(r"said: .*timer")
+            daemon.logged("said: One second")
         eventually(lambda: daemon.status()["state"] == wanted, 20)
         assert daemon.end() == 0
         assert "Traceback" not in daemon.log and "did not" not in daemon.log, daemon.log
@@ -233,40 +246,40 @@ def test_it_ends_in_every_state(tmp_path: Path, state: str) -> None:
     assert not Path(os.environ["XDG_RUNTIME_DIR"], "avatard", "box.sock").exists()
 
 
-def test_it_ends_during_a_reload(daemon: Running) -> None:
-    saying = daemon.saying(LONG)
-    daemon.write(tts="{platform: espeak, rate: 250}")
-    daemon.process.send_signal(signal.SIGHUP)
+def test_it_ends_during_a_reload(talking: Running) -> None:
+    saying = talking.saying(LONG)
+    talking.write(tts="{platform: espeak, rate: 250}", display="none")
+    talking.process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
-    assert daemon.status()["state"] == "responding", "the reload waits for the turn"
-    assert daemon.end() == 0
-    assert "Traceback" not in daemon.log
+    assert talking.status()["state"] == "responding", "the reload waits for the turn"
+    assert talking.end() == 0
+    assert "Traceback" not in talking.log
     saying.wait(5)
 
 
-def test_it_ends_with_a_child_that_hangs(daemon: Running) -> None:
-    saying = daemon.saying(LONG)
-    daemon.voice().send_signal(signal.SIGSTOP)
-    assert daemon.end() == 0
+def test_it_ends_with_a_child_that_hangs(talking: Running) -> None:
+    saying = talking.saying(LONG)
+    talking.voice().send_signal(signal.SIGSTOP)
+    assert talking.end() == 0
     saying.wait(5)
 
 
-def test_signals_without_end_do_no_harm(daemon: Running) -> None:
+def test_signals_without_end_do_no_harm(talking: Running) -> None:
     for number in (signal.SIGHUP, signal.SIGUSR1) * 5:
-        daemon.process.send_signal(number)
-    assert daemon.do("say", text="hello")["error"] == ""
-    saying = daemon.saying(LONG)
-    daemon.children()
+        talking.process.send_signal(number)
+    assert talking.do("say", text="hello")["error"] == ""
+    saying = talking.saying(LONG)
+    talking.children()
     with contextlib.suppress(ProcessLookupError):
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1) * 3:
-            daemon.process.send_signal(number)
+            talking.process.send_signal(number)
             time.sleep(0.01)
-    assert daemon.end() == 0
+    assert talking.end() == 0
     saying.wait(5)
 
 
 def test_offline_is_published_in_the_middle_of_a_sentence(tmp_path: Path, broker: Broker) -> None:
-    with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
+    with Running(tmp_path, display="none", mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
         listener.publish("avatard/box/say/set", LONG)
         listener.wait_for("avatard/box/state", lambda m: m.text == "responding")
         assert daemon.end() == 0
@@ -277,7 +290,7 @@ def test_offline_is_published_in_the_middle_of_a_sentence(tmp_path: Path, broker
 
 def test_it_ends_while_the_broker_hangs(tmp_path: Path, broker: Broker) -> None:
     with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
-        listener.wait_for("avatard/box/availability", lambda m: m.text == "online")
+        listener.wait_for("avatard/box/health", lambda m: m.payload)
         broker.pause()
         try:
             assert daemon.end() == 0
@@ -367,12 +380,9 @@ async def async_setup(context, config):
 """
 
 
-def test_a_stuck_part_starves_the_watchdog(tmp_path: Path, systemd: socket.socket) -> None:
-    plugin(tmp_path / "wheels", "stuck", "bridge", STUCK)
-    env = {
-        "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000",
-        "PYTHONPATH": f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}",
-    }  # fmt: skip
+def test_a_stuck_part_starves_the_watchdog(wheels: Path, tmp_path: Path, systemd: socket.socket) -> None:
+    plugin(wheels, "stuck", "bridge", STUCK)
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
     with Running(tmp_path, env=env, stuck="{}") as daemon:
         daemon.logged("no life from stuck.job")
         while True:
@@ -388,39 +398,44 @@ def test_a_stuck_part_starves_the_watchdog(tmp_path: Path, systemd: socket.socke
 # Children that die.
 
 
-def test_a_voice_killed_in_a_sentence(daemon: Running) -> None:
-    saying = daemon.saying(LONG)
-    voice = daemon.voice()
-    killed = time.monotonic()
-    voice.kill()
-    daemon.logged("error|turn 1: .*its process ended")
-    eventually(lambda: daemon.status()["problems"].get("turn"), 5)
-    eventually(lambda: daemon.status()["state"] == "idle", 8)
-    assert saying.wait(5) == 1 or "its process ended" in daemon.log
-    assert time.monotonic() - killed < 10
-    assert daemon.do("say", text="hello")["error"] == ""
-    assert eventually(lambda: daemon.status()["problems"] == {}), "it speaks again"
-    assert daemon.voice() != voice
-    assert daemon.end() == 0
+def test_a_voice_killed_between_two_sentences_is_not_missed(talking: Running) -> None:
+    saying = talking.saying("One two three. Four five six. " * 2)
+    talking.kill_voice()
+    assert saying.wait(20) == 0
+    talking.logged("said: One two three. Four five six. One two three. Four five six.  {")
+    assert talking.status()["problems"] == {}
+    assert talking.end() == 0
+
+
+@pytest.mark.long
+def test_a_voice_killed_in_a_sentence(talking: Running) -> None:
+    # So long a sentence that its end still waits in the child while its beginning is heard.
+    saying = talking.saying("one two three four five six seven eight nine ten " * 6)
+    talking.kill_voice()
+    talking.logged(r"turn 1: .*its process ended", seconds=30)
+    assert "its process ended" in eventually(lambda: talking.status()["problems"].get("turn"))
+    saying.wait(10)
+    talking.logged("said: one two three .*")
+    assert talking.do("say", text="hello")["error"] == ""
+    assert eventually(lambda: talking.status()["problems"] == {}), "it speaks again"
+    assert talking.end() == 0
 
 
 def test_a_voice_that_dies_again_and_again_is_given_up(daemon: Running) -> None:
     for _ in range(5):
-        assert daemon.do("say", text="hello")["error"] == ""
-        daemon.voice().kill()
-    answer = daemon.do("say", text="hello")
-    assert "its process died 5 times in 60 s" in answer["error"], answer
+        daemon.do("say", text="hello")
+        daemon.kill_voice()
+    eventually(lambda: "its process died 5 times in 60 s" in daemon.do("say", text="hello")["error"])
     assert "its process died 5 times" in eventually(lambda: daemon.status()["problems"].get("turn"))
     assert daemon.end() == 0
 
 
 def test_the_next_in_the_ranking_speaks_for_the_dead_one(tmp_path: Path) -> None:
     with Running(tmp_path, tts="[espeak, scripted]") as daemon:
-        for _ in range(5):
+        while daemon.status()["engines"]["tts"] == "espeak":
             assert daemon.do("say", text="hello")["error"] == ""
-            if voices := [c for c in daemon.children() if "avatard.runtime.child" in c.cmdline()]:
-                voices[0].kill()
-                psutil.wait_procs(voices, timeout=2)
+            if any("avatard.runtime.child" in c.cmdline() for c in daemon.children()):
+                daemon.kill_voice()
         assert daemon.do("say", text="hello")["error"] == ""
         assert daemon.end() == 0
 
@@ -442,10 +457,9 @@ async def async_setup(context, config):
 
 
 @pytest.mark.parametrize("error", ["NotReady", "RuntimeError"])
-def test_a_bridge_that_fails_is_tried_again(tmp_path: Path, error: str) -> None:
-    plugin(tmp_path / "wheels", "fails", "bridge", FAILS, "until: str\n    error: str")
-    env = {"PYTHONPATH": f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}"}
-    with Running(tmp_path, env=env, fails=f"{{until: {tmp_path}/there, error: {error}}}") as daemon:
+def test_a_bridge_that_fails_is_tried_again(wheels: Path, tmp_path: Path, error: str) -> None:
+    plugin(wheels, "fails", "bridge", FAILS, "until: str\n    error: str")
+    with Running(tmp_path, fails=f"{{until: {tmp_path}/there, error: {error}}}") as daemon:
         assert eventually(lambda: daemon.status()["problems"]) == {"fails": "not yet"}
         assert daemon.do("say", text="hello")["error"] == ""
         (tmp_path / "there").touch()
@@ -453,9 +467,8 @@ def test_a_bridge_that_fails_is_tried_again(tmp_path: Path, error: str) -> None:
         assert daemon.end() == 0
 
 
-def test_a_bridge_that_must_be_configured_differently(tmp_path: Path) -> None:
-    plugin(tmp_path / "wheels", "fails", "bridge", FAILS, "until: str\n    error: str")
-    env = {"PYTHONPATH": f"{tmp_path / 'wheels'}:{os.environ.get('PYTHONPATH', '')}"}
-    with Running(tmp_path, ready=False, env=env, fails="{until: nothing, error: ConfigError}") as daemon:
+def test_a_bridge_that_must_be_configured_differently(wheels: Path, tmp_path: Path) -> None:
+    plugin(wheels, "fails", "bridge", FAILS, "until: str\n    error: str")
+    with Running(tmp_path, ready=False, fails="{until: nothing, error: ConfigError}") as daemon:
         assert daemon.process.wait(15) == 78 and "not yet" in daemon.log
         assert "Traceback" not in daemon.log
