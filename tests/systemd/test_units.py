@@ -11,19 +11,22 @@ import pytest
 from conftest import ROOT, missing
 
 UNITS = {"system": ROOT / "systemd" / "avatard.service", "user": ROOT / "systemd" / "user" / "avatard.service"}
-PROGRAM = {
-    "system": "/usr/local/lib/avatard/venv/bin/avatard",
-    "user": f"{Path.home()}/.local/share/avatard/venv/bin/avatard",
-}
 
 
-def analyze(*args: str) -> subprocess.CompletedProcess[str]:
+def analyze(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
         missing("systemd-analyze (Debian package systemd)")
-    environment = os.environ | {"SYSTEMD_COLORS": "0", "HOME": str(Path.home())}
     return subprocess.run(
-        ["systemd-analyze", *args], capture_output=True, text=True, timeout=60, check=False, env=environment
-    )
+        ["systemd-analyze", *args], capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"SYSTEMD_COLORS": "0"} | environment,
+    )  # fmt: skip
+
+
+def program(path: Path) -> None:
+    """Something that can be executed, where a unit expects it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
 
 
 @pytest.fixture(params=["system", "user"])
@@ -32,41 +35,48 @@ def scope(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def root(scope: str, tmp_path: Path) -> Path:
-    """A root with this machine's units, avatard's, and the programs that they name."""
-    units = next((p for p in (Path("/usr/lib/systemd"), Path("/lib/systemd")) if (p / scope).is_dir()), None)
-    if units is None:
-        missing("systemd's own units (Debian package systemd)")
-        raise AssertionError
-    root = tmp_path / "root"
-    shutil.copytree(units / scope, root / "usr" / "lib" / "systemd" / scope, symlinks=True, dirs_exist_ok=True)
-    folder = root / "etc" / "systemd" / scope
-    folder.mkdir(parents=True)
-    shutil.copy(UNITS[scope], folder)
-    for name in (PROGRAM[scope], "/bin/kill"):
-        program = root / name.lstrip("/")
-        program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text("#!/bin/sh\n")
-        program.chmod(0o755)
-    return root
+def unit(scope: str, tmp_path: Path) -> Path:
+    """The unit where systemd looks for it: in a root with this machine's units, or in a home."""
+    if scope == "user":
+        unit = tmp_path / "home" / ".config" / "systemd" / "user" / "avatard.service"
+        program(tmp_path / "home" / ".local" / "share" / "avatard" / "venv" / "bin" / "avatard")
+    else:
+        unit = tmp_path / "root" / "etc" / "systemd" / "system" / "avatard.service"
+        units = next((p for p in (Path("/usr/lib/systemd"), Path("/lib/systemd")) if (p / "system").is_dir()), None)
+        if units is None:
+            missing("systemd's own units (Debian package systemd)")
+            raise AssertionError
+        shutil.copytree(units / "system", tmp_path / "root" / "usr" / "lib" / "systemd" / "system", symlinks=True)
+        for name in ("usr/local/lib/avatard/venv/bin/avatard", "bin/kill"):
+            program(tmp_path / "root" / name)
+    unit.parent.mkdir(parents=True)
+    shutil.copy(UNITS[scope], unit)
+    return unit
 
 
-def verify(scope: str, root: Path) -> str:
-    done = analyze("verify", f"--{scope}", f"--root={root}", "--man=no", f"/etc/systemd/{scope}/avatard.service")
+def verify(scope: str, unit: Path, tmp_path: Path) -> str:
+    if scope == "user":
+        # A .config of the test's own, since XDG_CONFIG_HOME may point elsewhere.
+        home = tmp_path / "home"
+        done = analyze("verify", "--user", "--man=no", str(unit), HOME=str(home), XDG_CONFIG_HOME=str(home / ".config"))
+    else:
+        root = tmp_path / "root"
+        done = analyze("verify", f"--root={root}", "--man=no", f"/{unit.relative_to(root)}")
     return done.stdout + done.stderr + (f"exit status {done.returncode}" if done.returncode else "")
 
 
-def test_verify_prints_nothing(scope: str, root: Path) -> None:
-    assert verify(scope, root) == ""
+def test_verify_prints_nothing(scope: str, unit: Path, tmp_path: Path) -> None:
+    printed = verify(scope, unit, tmp_path)
+    assert printed == "", printed
 
 
 @pytest.mark.parametrize(("line", "complaint"), [
     ("WatchdogSec=soon", "Failed to parse"), ("MemoryLimt=1G", "Unknown key"), ("ExecStartPre=/bin/absent", "absent"),
 ])  # fmt: skip
-def test_verify_would_find(line: str, complaint: str, scope: str, root: Path) -> None:
-    unit = root / "etc" / "systemd" / scope / "avatard.service"
+def test_verify_would_find(line: str, complaint: str, scope: str, unit: Path, tmp_path: Path) -> None:
     unit.write_text(unit.read_text().replace("[Service]", f"[Service]\n{line}"))
-    assert complaint in verify(scope, root), verify(scope, root)
+    printed = verify(scope, unit, tmp_path)
+    assert complaint in printed, printed
 
 
 def test_the_system_service_is_hardened(tmp_path: Path) -> None:
