@@ -47,7 +47,7 @@ def unit(scope: str, tmp_path: Path) -> Path:
             missing("systemd's own units (Debian package systemd)")
             raise AssertionError
         shutil.copytree(units / "system", tmp_path / "root" / "usr" / "lib" / "systemd" / "system", symlinks=True)
-        for name in ("usr/local/lib/avatard/venv/bin/avatard", "bin/kill"):
+        for name in ("usr/local/lib/avatard/venv/bin/avatard", "bin/sh"):
             program(tmp_path / "root" / name)
     unit.parent.mkdir(parents=True)
     shutil.copy(UNITS[scope], unit)
