@@ -223,6 +223,10 @@ uninstall_all() {
     echo "Removing avatard$([ "$user" = 0 ] || echo " of $(id -un)"):"
     made=""
     [ ! -f "$data/folders" ] || made=$(cat "$data/folders")
+    # In a fresh home it was the daemon that made these.
+    [ "$user" = 0 ] || made="$made
+$(dirname "$cache")
+$(dirname "$state")"
     if [ -e "$unit" ]; then do_ "the service stops, and no longer starts with the machine" disable_service; fi
     remove "$unit"
     [ "$keep" = 1 ] || remove "$unit.d"

@@ -25,8 +25,10 @@ SUITE, PYTHON = "bookworm", "3.11"
 KEEP_OUT = re.compile(
     r"^(proc|sys|dev|var/log|var/cache/ldconfig)/|(^|/)__pycache__(/|$)"
     r"|^etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|^etc/\.pwd\.lock$"
+    r"|^run/systemd/systemd-units-load$"
 )
-"""No trace of avatard: kernel file systems, logs, compiled modules of Debian's Python, the backups of useradd."""
+"""No trace of avatard: kernel file systems, logs, compiled modules of Debian's Python, the backups that useradd makes,
+and the mark of systemctl that units have changed."""
 CONFIG = "name: box\nmicrophone: scripted\ndisplay: none\n"
 AS_SYSTEMD = "HOME=/var/lib/avatard RUNTIME_DIRECTORY=/run/avatard STATE_DIRECTORY=/var/lib/avatard \
 CACHE_DIRECTORY=/var/cache/avatard CONFIGURATION_DIRECTORY=/etc/avatard"
