@@ -8,9 +8,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +88,31 @@ class Debian:
         print(f"$ {script}\n{done.stdout}{done.stderr}")
         assert done.returncode == 0, (script, done.stdout, done.stderr)
         return done.stdout
+
+    @contextmanager
+    def systemd(self) -> Iterator[Callable[[], list[bytes]]]:
+        """Someone who hears what services tell systemd, at /tmp/notify."""
+        path = self.root / "tmp" / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as hearing:
+            hearing.bind(str(path))
+            path.chmod(0o777)
+            ears = threading.Event()
+            messages: list[bytes] = []
+
+            def listen() -> None:
+                while not ears.wait(0.02):
+                    with suppress(BlockingIOError):
+                        while True:
+                            messages.append(hearing.recv(4096))
+
+            thread = threading.Thread(target=listen)
+            thread.start()
+            try:
+                yield lambda: list(messages)
+            finally:
+                ears.set()
+                thread.join()
+                path.unlink()
 
     def listing(self) -> dict[str, tuple[object, ...]]:
         """Every file with owner, rights and content."""
@@ -167,9 +195,13 @@ def answers(debian: Debian, user: str, environment: str) -> None:
     assert turn["heard"] == "what time is it" and turn["reply"], turn
     assert turn["frames"]["count"] > 25 and (debian.root / out[1:] / "demo.mp4").stat().st_size > 10_000
     shutil.rmtree(debian.root / out[1:])
-    reply, status, stopped = debian.must(SERVE, "/srv/box.yaml", user=user, environment=environment).splitlines()
+    with debian.systemd() as heard:
+        told = f"{environment} NOTIFY_SOCKET=/tmp/notify WATCHDOG_USEC=1000000"
+        reply, status, stopped = debian.must(SERVE, "/srv/box.yaml", user=user, environment=told).splitlines()
+        messages = heard()
     assert reply and json.loads(status)["state"] == "idle", status
     assert stopped == "stopped"
+    assert b"WATCHDOG=1" in messages and messages.index(b"READY=1") < messages.index(b"STOPPING=1"), messages
 
 
 def test_a_system_service(debian: Debian) -> None:
