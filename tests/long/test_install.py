@@ -137,7 +137,7 @@ def changed(before: dict[str, tuple[object, ...]], after: dict[str, tuple[object
 
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
-    """Debian with Python, systemd and udev; under /srv a checkout, a wheel, what it requires, and a recorded question."""
+    """Debian with Python, systemd and udev; under /srv a checkout, a wheel, what it requires and a question."""
     for program in ("debootstrap", "unshare", "chroot"):
         if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
             missing(f"{program} (Debian package {program if program == 'debootstrap' else 'util-linux'})")
