@@ -100,7 +100,7 @@ class HomeAssistant:
     def start(self, seconds: float = 300) -> None:
         """Start, and wait until it is running; at the first start it installs what it lacks, and is onboarded."""
         with (self.folder / "output").open("ab") as output:
-            command = [self.python, "-m", "homeassistant", "-c", self.folder]
+            command = [self.python, "-P", "-m", "homeassistant", "-c", self.folder]
             self._process = subprocess.Popen(command, stdout=output, stderr=output, env=clean())
         end = time.monotonic() + seconds
         while not self._answers():
@@ -161,8 +161,8 @@ class HomeAssistant:
         """Send commands over the WebSocket API: the registries are to be had there alone."""
         url, token = f"http://{HOST}:{self.port}/api/websocket", self._tokens["access_token"]
         sent = [json.dumps({"type": command}) for command in commands]
-        done = subprocess.run([self.python, "-c", ASK, url, token, *sent], capture_output=True, text=True, check=False,
-                              env=clean())  # fmt: skip
+        command = [self.python, "-P", "-c", ASK, url, token, *sent]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean())
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
