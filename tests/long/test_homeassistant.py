@@ -6,10 +6,12 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from broker import Broker, Listener
+from daemon import Daemon
 from homeassistant import HomeAssistant, clean, installed, running
 
 from avatard.api.door import Status
@@ -81,19 +83,19 @@ def test_its_schemas_take_every_component_and_refuse_a_spoilt_one() -> None:
     assert [set(v) for v in rest] == [{n} for n in names], rest
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("state", {"unit_of_measurement": "s"}), ("reply", {"event_types": [["x"]]}), ("say", {"command_topic": "a/#"}),
-        ("ask", {"max": 256}), ("volume", {"min": 200}), ("voice", {"optimistic": "perhaps"}), ("tier", {"options": []}),
-        ("problem", {"device_class": "nonsense"}), ("mute", {"retain": "perhaps"}), ("update", {"unheard_of": 1}),
-        ("stop", {"entity_category": "urgent"}),
-    ],
-)  # fmt: skip
-def test_what_is_special_in_a_component_is_judged_too(name: str, change: dict[str, Any]) -> None:
-    spoilt = message()
-    spoilt["components"][name] |= change
-    assert set(verdicts(spoilt)[0]) == {name}
+def test_what_is_special_in_a_component_is_judged_too() -> None:
+    wrong: dict[str, dict[str, Any]] = {
+        "state": {"unit_of_measurement": "s"}, "reply": {"event_types": [["x"]]}, "say": {"command_topic": "a/#"},
+        "ask": {"max": 256}, "volume": {"min": 200}, "voice": {"optimistic": "perhaps"}, "tier": {"options": []},
+        "problem": {"device_class": "nonsense"}, "mute": {"retain": "perhaps"}, "update": {"unheard_of": 1},
+        "stop": {"entity_category": "urgent"}, "memory": {"expire_after": -1},
+    }  # fmt: skip
+    spoilt = []
+    for name, change in wrong.items():
+        spoilt.append(message())
+        spoilt[-1]["components"][name] |= change
+    found = verdicts(*spoilt)
+    assert [set(v) for v in found] == [{n} for n in wrong], found
 
 
 def test_what_is_wrong_with_the_device_is_found() -> None:
@@ -245,4 +247,175 @@ def test_two_stand_side_by_side_and_what_one_loses_is_forgotten(
     assert {id.removeprefix("avatard_hall_") for id in hall} - {id.removeprefix("avatard_den_") for id in den} == {
         "screen", "voice", "face"}, den.keys()  # fmt: skip
     assert home.state("select.hall_face") == "fox"
+    assert home.complaints() == [], home.complaints()
+
+
+KITCHEN = {
+    "sensor.kitchen_state", "binary_sensor.kitchen_problem", "event.kitchen_wake_word", "event.kitchen_transcript",
+    "event.kitchen_reply", "notify.kitchen_say", "text.kitchen_ask", "button.kitchen_listen", "button.kitchen_stop",
+    "button.kitchen_restart", "button.kitchen_reload", "switch.kitchen_mute", "number.kitchen_volume",
+    "select.kitchen_voice", "update.kitchen_update", "sensor.kitchen_memory", "sensor.kitchen_memory_tier",
+    "sensor.kitchen_latency", "sensor.kitchen_frame_rate",
+}  # fmt: skip
+LONG = "This is a very long announcement that nobody wants to hear to its end. " * 20
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, broker: Broker, home: HomeAssistant) -> Iterator[Daemon]:
+    """The real daemon, shown by Home Assistant."""
+    with Daemon(tmp_path, name="Kitchen", mqtt={"host": "127.0.0.1", "port": broker.port}) as daemon:
+        home.until_state("sensor.kitchen_state", "idle")
+        yield daemon
+
+
+@pytest.fixture
+def wire(broker: Broker) -> Iterator[Listener]:
+    with Listener(broker, "avatard/kitchen/#") as wire:
+        yield wire
+
+
+def hidden(home: HomeAssistant) -> set[str]:
+    """Which of the daemon's entities are not there or not available."""
+    return {id for id in KITCHEN if home.state(id) in ("", "unavailable")}
+
+
+def shown_again(home: HomeAssistant) -> None:
+    home.until(lambda: not hidden(home), 60, lambda: hidden(home))
+
+
+def test_the_daemon_is_shown_with_every_entity(home: HomeAssistant, daemon: Daemon) -> None:
+    shown_again(home)
+    device, entities = home.device("avatard_kitchen")
+    assert (device["name"], device["manufacturer"]) == ("Kitchen", "avatard"), device
+    assert {e["entity_id"] for e in entities.values()} == KITCHEN, entities.keys()
+    assert home.state("binary_sensor.kitchen_problem") == "off"
+    assert home.state("update.kitchen_update") == "off"
+    assert home.state("switch.kitchen_mute") == "off"
+    assert 10 < float(home.state("sensor.kitchen_memory")) < 2000
+    assert home.complaints() == [], home.complaints()
+
+
+def test_a_message_is_spoken_and_a_question_answered(home: HomeAssistant, daemon: Daemon, wire: Listener) -> None:
+    home.call("notify", "send_message", "notify.kitchen_say", message="The washing is done.")
+    home.until_state("sensor.kitchen_state", "responding")
+    turn = wire.wait_for("avatard/kitchen/turn").json()
+    assert (turn["reply"], turn["source"], turn["interrupted"]) == ("The washing is done.", "mqtt", False), turn
+    assert turn["frames"]["count"] > 20 and turn["error"] == "", turn
+    home.until_state("sensor.kitchen_state", "idle")
+    assert home.entity("event.kitchen_reply")["attributes"]["text"] == "The washing is done."
+    home.call("text", "set_value", "text.kitchen_ask", value="what time is it")
+    answer = wire.wait_for("avatard/kitchen/turn", lambda m: m.json()["heard"] == "what time is it").json()
+    assert answer["reply"].startswith("It is"), answer
+    home.until(lambda: home.entity("event.kitchen_reply")["attributes"]["text"] == answer["reply"])
+    assert home.complaints() == [], home.complaints()
+
+
+def test_stop_stops(home: HomeAssistant, daemon: Daemon, wire: Listener) -> None:
+    home.call("notify", "send_message", "notify.kitchen_say", message=LONG)
+    home.call("notify", "send_message", "notify.kitchen_say", message="Never said.")
+    home.until_state("sensor.kitchen_state", "responding")
+    home.call("button", "press", "button.kitchen_stop")
+    turn = wire.wait_for("avatard/kitchen/turn", seconds=5).json()
+    assert turn["interrupted"] and turn["reply"] != LONG, turn
+    home.until_state("sensor.kitchen_state", "idle", 5)
+    home.call("notify", "send_message", "notify.kitchen_say", message="Last.")
+    wire.wait_for("avatard/kitchen/turn", lambda m: m.json()["reply"] == "Last.")
+    said = [m.json()["text"] for m in wire.of("avatard/kitchen/reply")]
+    assert said[-1] == "Last." and "Never said." not in said, said
+    assert home.complaints() == [], home.complaints()
+
+
+def test_volume_and_mute_are_mirrored_both_ways(home: HomeAssistant, daemon: Daemon) -> None:
+    home.call("number", "set_value", "number.kitchen_volume", value=35)
+    home.until_state("number.kitchen_volume", "35")
+    assert json.loads(daemon.command("status", "--json"))["volume"] == 35
+    daemon.command("volume", "70")
+    home.until_state("number.kitchen_volume", "70")
+    home.call("switch", "turn_on", "switch.kitchen_mute")
+    home.until_state("switch.kitchen_mute", "on")
+    assert json.loads(daemon.command("status", "--json"))["muted"] is True
+    daemon.command("mute", "off")
+    home.until_state("switch.kitchen_mute", "off")
+    assert home.complaints() == [], home.complaints()
+
+
+def test_what_is_heard_arrives_as_events(home: HomeAssistant, daemon: Daemon) -> None:
+    daemon.stop()
+    talk = [{"silence": 3}, {"wake": "okay_nabu"}, {"silence": 0.3}, {"say": "what time is it"},
+            {"silence": 5}] * 5  # fmt: skip
+    daemon.config["microphone"] = {"platform": "scripted", "script": talk}
+    daemon.start()
+    heard = ("event.kitchen_transcript", "text", "what time is it")
+    for id, key, value in (("event.kitchen_wake_word", "phrase", "okay_nabu"), heard):
+        home.until(lambda id=id, key=key, value=value: home.entity(id)["attributes"].get(key) == value, 30)  # type: ignore[misc]
+    home.until(lambda: str(home.entity("event.kitchen_reply")["attributes"].get("text")).startswith("It is"), 30)
+    assert home.complaints() == [], home.complaints()
+
+
+def test_a_killed_daemon_is_unavailable_and_the_next_one_brings_all_back(home: HomeAssistant, daemon: Daemon) -> None:
+    shown_again(home)
+    daemon.kill()
+    home.until(lambda: hidden(home) == KITCHEN, 10, lambda: KITCHEN - hidden(home))
+    daemon.start()
+    shown_again(home)
+    daemon.stop()
+    home.until(lambda: hidden(home) == KITCHEN, 10, lambda: KITCHEN - hidden(home))
+    assert home.complaints() == [], home.complaints()
+
+
+def test_restart_and_reload_are_pressed(home: HomeAssistant, daemon: Daemon, wire: Listener) -> None:
+    home.call("button", "press", "button.kitchen_restart")
+    wire.wait_for("avatard/kitchen/availability", lambda m: m.text == "offline")
+    home.until(lambda: daemon.log.count("ready") == 2, 30, lambda: daemon.log)
+    home.until_state("sensor.kitchen_state", "idle")
+    daemon.config["name"] = "Scullery"
+    daemon.config["id"] = "kitchen"
+    daemon.write()
+    home.call("button", "press", "button.kitchen_reload")
+    home.until(lambda: home.device("avatard_kitchen")[0]["name"] == "Scullery", 30, lambda: daemon.log)
+    assert home.state("sensor.kitchen_state") == "idle"
+    assert home.complaints() == [], home.complaints()
+
+
+def test_a_broker_that_lost_everything_is_told_again(home: HomeAssistant, daemon: Daemon, broker: Broker) -> None:
+    shown_again(home)
+    home.call("number", "set_value", "number.kitchen_volume", value=41)
+    home.until_state("number.kitchen_volume", "41")
+    before = broker.retained("#")
+    assert "homeassistant/device/avatard_kitchen/config" in before, before.keys()
+    broker.kill()
+    home.until(lambda: hidden(home) == KITCHEN, 30, lambda: KITCHEN - hidden(home))
+    log = len(broker.log)
+    broker.start(lose=True)
+    home.until(lambda: broker.retained("#") == before, 30, lambda: broker.retained("#"))
+    # Home Assistant connects first and subscribes a little later; events before that are not for it.
+    home.until(lambda: "avatard/kitchen/reply (QoS" in broker.log[log:], 60)
+    shown_again(home)
+    home.until_state("number.kitchen_volume", "41")
+    home.call("notify", "send_message", "notify.kitchen_say", message="Here again.")
+    home.until(lambda: home.entity("event.kitchen_reply")["attributes"].get("text") == "Here again.")
+    assert home.complaints() == [], home.complaints()
+
+
+def test_a_home_assistant_that_starts_again_has_all_back(home: HomeAssistant, daemon: Daemon) -> None:
+    shown_again(home)
+    home.call("number", "set_value", "number.kitchen_volume", value=42)
+    home.until_state("number.kitchen_volume", "42")
+    home.stop()
+    daemon.command("mute", "on")
+    home.start()
+    home.until_state("switch.kitchen_mute", "on")
+    shown_again(home)
+    assert home.state("number.kitchen_volume") == "42"
+    assert home.complaints() == [], home.complaints()
+
+
+def test_a_bridge_that_is_switched_off_takes_its_device_away(
+    home: HomeAssistant, daemon: Daemon, broker: Broker
+) -> None:
+    shown_again(home)
+    del daemon.config["mqtt"]
+    daemon.reload()
+    home.until(lambda: not home.device("avatard_kitchen")[0], 15, lambda: daemon.log)
+    home.until(lambda: not broker.retained("#"), 10, lambda: broker.retained("#"))
     assert home.complaints() == [], home.complaints()

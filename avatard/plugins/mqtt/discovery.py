@@ -2,7 +2,7 @@
 
 Entity ids are left to Home Assistant, which makes them of the device's and the entity's name
 (``notify.living_room_say``): the key to ask for others differs between its releases. No entity is disabled by default:
-to forget a disabled one it empties the whole device's message.
+when the device is withdrawn, Home Assistant clears its topic once more for each of those, and warns of that itself.
 """
 
 from __future__ import annotations
