@@ -21,7 +21,10 @@ from conftest import missing
 
 # The home of whoever runs the tests; each test has an XDG_CACHE_HOME of its own.
 CACHE = Path.home() / ".cache" / "avatard-test-ha"
-REQUIREMENTS = ["homeassistant>=2025.4", "paho-mqtt==2.1.0", "setuptools"]
+# The last release that any Python 3.13 runs, with what its MQTT takes at its first use.
+RELEASE = "2025.4.4"
+REQUIREMENTS = [f"homeassistant=={RELEASE}", "paho-mqtt==2.1.0"]
+THERE = f"import paho.mqtt, homeassistant.bootstrap, homeassistant.const as c; assert c.__version__ == '{RELEASE}'"
 CONFIGURATION = """
 homeassistant: {{name: test, time_zone: UTC, unit_system: metric}}
 http: {{server_host: {host}, server_port: {port}}}
@@ -61,7 +64,7 @@ def python313() -> Path:
 def installed() -> Path:
     """Install Home Assistant where it is not yet; return its Python."""
     python = CACHE / "venv" / "bin" / "python"
-    if not (python.exists() and _runs(str(python), "import homeassistant.bootstrap, paho.mqtt")):
+    if not (python.exists() and _runs(str(python), THERE)):
         source = python313()
         shutil.rmtree(CACHE / "venv", ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
