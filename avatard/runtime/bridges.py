@@ -45,8 +45,8 @@ class Bridge:
 
     def __init__(self, entry: PlatformEntry, configuration: Configuration, foundation: Foundation) -> None:
         """Nothing is opened yet."""
-        self.entry = entry
-        self._configuration, self._foundation = configuration, foundation
+        self.entry, self.configuration = entry, configuration
+        self._foundation = foundation
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._removed = False
@@ -92,7 +92,7 @@ class Bridge:
 
     async def _until_ended(self) -> None:
         async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
-            opener = Opener(stack, tasks, self._foundation, self._configuration)
+            opener = Opener(stack, tasks, self._foundation, self.configuration)
             await opener.open(self.entry)
             self._settle()
             await self._ended.wait()
@@ -101,6 +101,12 @@ class Bridge:
     def _settle(self) -> None:
         if not self._opened.done():
             self._opened.set_result(None)
+
+
+def known_as(bridge: Bridge, configuration: Configuration) -> bool:
+    """Whether the bridge was opened with what it is told of the whole: who this is, its language and its rooms."""
+    one, other = bridge.configuration, configuration
+    return (one.id, one.name, one.language, one.rooms) == (other.id, other.name, other.language, other.rooms)
 
 
 class Bridges:
@@ -119,9 +125,9 @@ class Bridges:
         """
         wanted = {entry.platform: entry for entry in configuration.stages.get("bridge", ())}
         for name, bridge in list(self._open.items()):
-            if name not in wanted or not alike(bridge.entry, wanted[name]):
+            if name not in wanted or not alike(bridge.entry, wanted[name]) or not known_as(bridge, configuration):
                 del self._open[name]
-                await bridge.close(removed=name not in wanted)
+                await bridge.close(removed=name not in wanted or bridge.configuration.id != configuration.id)
         for name, entry in wanted.items():
             if name not in self._open:
                 bridge = Bridge(entry, configuration, self._foundation)
