@@ -397,16 +397,39 @@ def test_a_broker_that_lost_everything_is_told_again(home: HomeAssistant, daemon
     assert home.complaints() == [], home.complaints()
 
 
-def test_a_home_assistant_that_starts_again_has_all_back(home: HomeAssistant, daemon: Daemon) -> None:
+def test_a_home_assistant_that_starts_again_has_all_back(
+    home: HomeAssistant, daemon: Daemon, broker: Broker
+) -> None:
     shown_again(home)
     home.call("number", "set_value", "number.kitchen_volume", value=42)
     home.until_state("number.kitchen_volume", "42")
     home.stop()
     daemon.command("mute", "on")
-    home.start()
+    with Listener(broker, "homeassistant/#") as wire:
+        home.start()
+        born = wire.wait_for("homeassistant/status", lambda m: m.text == "online", 30)
+        wire.wait_for("homeassistant/device/avatard_kitchen/config", lambda m: m.at > born.at and m.retain)
     home.until_state("switch.kitchen_mute", "on")
     shown_again(home)
     assert home.state("number.kitchen_volume") == "42"
+    assert home.complaints() == [], home.complaints()
+
+
+def test_two_daemons_stand_side_by_side(home: HomeAssistant, daemon: Daemon, broker: Broker, tmp_path: Path) -> None:
+    hall = Daemon(tmp_path / "hall", name="Hall", mqtt={"host": "127.0.0.1", "port": broker.port})
+    with hall, Listener(broker, "avatard/+/turn") as wire:
+        home.until_state("number.hall_volume", "100")
+        home.call("number", "set_value", "number.hall_volume", value=20)
+        home.call("notify", "send_message", "notify.hall_say", message="Only here.")
+        assert wire.wait_for("avatard/hall/turn").json()["reply"] == "Only here."
+        home.until_state("number.hall_volume", "20")
+        assert home.state("number.kitchen_volume") == "100"
+        assert wire.of("avatard/kitchen/turn") == []
+        del hall.config["mqtt"]
+        hall.reload()
+        home.until(lambda: not home.device("avatard_hall")[0], 15, lambda: hall.log)
+        home.until(lambda: not broker.retained("avatard/hall/#"), 10, lambda: broker.retained("avatard/hall/#"))
+    assert home.device("avatard_kitchen")[0]["name"] == "Kitchen"
     assert home.complaints() == [], home.complaints()
 
 

@@ -52,7 +52,8 @@ class Publications:
         self._settings()
 
     def withdraw_device(self) -> None:
-        """Have Home Assistant forget the device: while it knows it, an empty state is an error."""
+        """Be gone, and have Home Assistant forget the device: while it knows it, an empty state is an error."""
+        self._keep("availability", "offline")
         self._discovered = False
         self._outbox.withdraw(self.discovery_topic)
 
