@@ -33,10 +33,11 @@ class Input(str):
 
 
 class Loader(yaml.SafeLoader):
-    """Knows ``!input``."""
+    """Knows ``!input``, and ``!secret`` of avatard's own files."""
 
 
 Loader.add_constructor("!input", lambda loader, node: Input(loader.construct_scalar(node)))
+Loader.add_constructor("!secret", lambda loader, node: loader.construct_scalar(node))
 
 
 def load(text: str) -> Any:

@@ -185,6 +185,12 @@ async def test_a_page_names_what_there_is(path: Path) -> None:
         assert load(block), block
 
 
+def test_the_configuration_on_the_page_is_accepted(tmp_path: Path) -> None:
+    (block,) = [b for b in blocks(ROOT / "docs" / "home-assistant.md", "yaml") if "!secret" in b]
+    (tmp_path / "page.yaml").write_text(block)
+    assert configuration(settled(tmp_path / "page.yaml", tmp_path)).id == "living-room"
+
+
 def test_commands_on_the_page_are_taken() -> None:
     said = re.findall(r"say/set -m '(\{.*?\})'", (ROOT / "docs" / "mqtt.md").read_text())
     assert said, "no example of JSON"
