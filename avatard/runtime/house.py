@@ -56,7 +56,8 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        house = await _Builder(configuration, opener, foundation, tasks).build()
+        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+            house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
         listening = tasks.create_task(house.listening.run(pulse)) if house.listening is not None else None
         try:
@@ -64,6 +65,8 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
         finally:
             if listening is not None:
                 listening.cancel()
+                # What it has open ends before its engines do, or they would be loaded once more.
+                await asyncio.wait({listening}, timeout=5)
             foundation.life.forget("listening", pulse)
             foundation.door.household = None
             await house.place.close()
@@ -117,6 +120,7 @@ class _Builder:
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
             return named | ranked
 
+        await self._foundation.governor.weigh()
         await self._foundation.door.move_in(
             Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
         )
@@ -129,7 +133,8 @@ class _Builder:
         def opener_of(entry: PlatformEntry) -> Callable[[], Awaitable[Any]]:
             return lambda: self._opener.open(entry)
 
-        return Ranking(domain, [(entry.platform, opener_of(entry)) for entry in self._entries(domain)])
+        candidates = [(entry.platform, opener_of(entry)) for entry in self._entries(domain)]
+        return self._opener.ranked(Ranking(domain, candidates, self._feed))
 
     def _wake_phrases(self) -> tuple[str, ...]:
         names: list[str] = []
