@@ -31,6 +31,7 @@ def add_parser(commands: Any) -> None:
         parser.add_argument("--id", default=None, help="which daemon, where several run")
         if name == "ask":
             parser.add_argument("text", metavar="TEXT")
+            parser.add_argument("--session", default="room", metavar="NAME", help="whose history it is; default: room")
         if name == "mute":
             parser.add_argument("on", choices=("on", "off"))
         if name == "volume":
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Send the command and print what comes back."""
     request: dict[str, Any] = {"do": args.do}
     if args.do == "ask":
-        request["text"] = args.text
+        request |= {"text": args.text, "session": args.session}
     elif args.do == "mute":
         request["on"] = args.on == "on"
     elif args.do == "volume":
