@@ -124,7 +124,7 @@ class Governor:
         if self.tier != before:
             self._enter(before)
         await self._relieve(pressed)
-        if moved and ORDER.index(self.tier) <= ORDER.index(before):
+        if moved and higher(before, self.tier) == before:
             self._recover()
 
     @asynccontextmanager
@@ -218,9 +218,8 @@ class Governor:
             self._beyond.clear()
         if self.tier != "survive":
             self.belongings.refusing = False
-        grave = ORDER.index(self.tier) > ORDER.index(before)
-        log.log(logging.WARNING if grave else logging.INFO, "memory: tier %s: %.0f of %.0f MB", self.tier,
-                self.memory_mb, self.budget_mb)  # fmt: skip
+        say = log.info if higher(before, self.tier) == before else log.warning
+        say("memory: tier %s: %.0f of %.0f MB", self.tier, self.memory_mb, self.budget_mb)
         self._news.publish(TierChanged(self.tier, (), 0.0, self.memory_mb, self.budget_mb))
 
     def _recover(self) -> None:
@@ -231,8 +230,7 @@ class Governor:
 
     async def _tell(self, what: str) -> None:
         """Measure what a step gave back, and make it known."""
-        before = self.memory_mb
-        freed = before - await self._measured()
+        freed = self.memory_mb - await self._measured()
         self._shed += 1
         if what != "trim" or freed >= WORTH_TELLING:
             self._announce(what, max(0.0, freed))
