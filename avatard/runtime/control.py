@@ -44,7 +44,7 @@ class Control:
             if not isinstance(request, dict):
                 raise Refused("a JSON object is needed")
             return {"ok": True, **await self._do(request, writer)}
-        except (ValueError, RecursionError) as err:
+        except (ValueError, OverflowError, RecursionError) as err:
             return {"ok": False, "error": f"not a command: {err}"}
         except (KeyError, TypeError) as err:
             return {"ok": False, "error": f"not a command: {err!r} is missing or of the wrong kind"}

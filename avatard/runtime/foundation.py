@@ -47,10 +47,10 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         foundation = Foundation(feed, door, sessions, governor, life, paths, tasks)
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
-            tasks.create_task(checkup.run(life.watch("checkup"))),
-            tasks.create_task(_note_problems(feed, door)),
-            tasks.create_task(door.timers.run(life.watch("timers"))),
-            tasks.create_task(governor.run(life.watch("governor"))),
+            tasks.create_task(_note_problems(feed, door), name="problems"),
+            tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),
+            tasks.create_task(door.timers.run(life.watch("timers")), name="timers"),
+            tasks.create_task(governor.run(life.watch("governor")), name="governor"),
         ]
         try:
             yield foundation

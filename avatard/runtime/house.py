@@ -22,6 +22,9 @@ from avatard.talk.place import Manners, Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.turn import Voice
 
+LISTENING_LIMIT = 5.0
+"""Seconds that listening may take to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -59,17 +62,21 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
         async with foundation.governor.opening(configuration.core.memory, configuration.source):
             house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
-        listening = tasks.create_task(house.listening.run(pulse)) if house.listening is not None else None
+        listening = None
+        if house.listening is not None:
+            listening = tasks.create_task(house.listening.run(pulse), name="listening")
         try:
             yield house
         finally:
-            if listening is not None:
-                listening.cancel()
-                # What it has open ends before its engines do, or they would be loaded once more.
-                await asyncio.wait({listening}, timeout=5)
-            foundation.life.forget("listening", pulse)
             foundation.door.household = None
-            await house.place.close()
+            try:
+                if listening is not None:
+                    # Its engines close next: it must not be at work in them, nor begin another turn.
+                    listening.cancel()
+                    await asyncio.wait({listening}, timeout=LISTENING_LIMIT)
+            finally:
+                foundation.life.forget("listening", pulse)
+                await house.place.close()
 
 
 class _Builder:

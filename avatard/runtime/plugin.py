@@ -80,6 +80,11 @@ class Opener:
         _among(self.foundation.governor.belongings.rankings, ranking, self.stack)
         return ranking
 
+    def _supervised(self, name: str, job: Job) -> asyncio.Task[None]:
+        if name in self.foundation.door.problems:  # given up before a reload
+            self.foundation.feed.publish(Problem(name, "", over=True))
+        return self.tasks.create_task(supervised(name, job, self.foundation.feed, self.foundation.life), name=name)
+
     def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]], own: AsyncExitStack) -> PluginContext:
         ground = self.foundation
         belongings = ground.governor.belongings
@@ -95,7 +100,7 @@ class Opener:
             return model
 
         def supervise(name: str, job: Job) -> None:
-            jobs.append(self.tasks.create_task(supervised(f"{entry.platform}.{name}", job, ground.feed, ground.life)))
+            jobs.append(self._supervised(f"{entry.platform}.{name}", job))
 
         def register_cache(name: str, cache: Cache, priority: int) -> None:
             _among(belongings.caches, (priority, f"{entry.platform}.{name}", cache), own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -13,13 +14,12 @@ def memory_mb(pid: int | None = None) -> float:
     me = psutil.Process(pid)
     total = 0
     for process in (me, *me.children(recursive=True)):
-        try:
-            info = process.memory_full_info()
-            total += getattr(info, "pss", info.rss)
-        except psutil.AccessDenied:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+        with suppress(psutil.NoSuchProcess):
+            try:
+                info = process.memory_full_info()
+                total += getattr(info, "pss", info.rss)
+            except psutil.AccessDenied:
+                total += process.memory_info().rss
     return round(total / 1e6, 1)
 
 

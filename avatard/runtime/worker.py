@@ -96,10 +96,14 @@ class ChildModel:
         if process is None:
             return
         try:
-            await asyncio.wait_for(process.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            pass
+        finally:
+            if process.returncode is None:
+                process.kill()
+        await process.wait()
         self._admission.left(self.name)
 
     async def _request(self, do: str, method: str, args: tuple[Any, ...]) -> AsyncGenerator[dict[str, Any], None]:
@@ -122,7 +126,9 @@ class ChildModel:
     async def _answer(self, number: int) -> dict[str, Any]:
         while True:
             try:
-                message = await asyncio.wait_for(self._message(), ANSWER_LIMIT)
+                # Not wait_for: in Python 3.11 it loses a cancel that comes together with the message.
+                async with asyncio.timeout(ANSWER_LIMIT):
+                    message = await self._message()
             except (TimeoutError, OSError, EOFError, ValueError) as err:
                 raise await self._died(err) from err
             if message["id"] == number:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from avatard.api.context import Pulse
-from avatard.api.errors import NotReady, OutOfMemory
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Transcript, WakeDetected
 from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
 from avatard.api.stages import (
@@ -156,7 +156,7 @@ class Listening:
                     pulse.beat(math.inf)
                     self._news.publish(MicrophoneEnded())
                     return
-            except NotReady as err:
+            except (NotReady, StageFailed, OutOfMemory) as err:
                 if time.monotonic() - began > RETRY_LONGEST:
                     retry = RETRY_FIRST
                 if retry == RETRY_FIRST:
