@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from broker import Broker, Listener
 
 from avatard.cli.remote import command
 from avatard.runtime.config.core import Steps
@@ -147,7 +149,13 @@ class Daemon:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def start(tmp_path: Path, broker: Broker) -> Iterator[Callable[..., Daemon]]:
     folder = tmp_path / "custom_plugins" / "ballast"
     folder.mkdir(parents=True)
     for name, text in (("manifest.yaml", MANIFEST), ("config.py", CONFIG), ("conversation.py", RESPONDER)):
@@ -161,7 +169,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
             "stt": ["pocketsphinx", "scripted"],
             "conversation": [{"platform": "ballast", "file": str(tmp_path / "ballast.json")}, "intents"],
             "sessions": {"expire_minutes": EXPIRE / 60}, "memory": memory,
-            "listening": {"no_speech_seconds": 2},
+            "listening": {"no_speech_seconds": 2}, "mqtt": {"host": "127.0.0.1", "port": broker.port},
         }  # fmt: skip
         (tmp_path / "box.yaml").write_text(yaml.safe_dump(config))
         log = tmp_path / f"log{len(running)}"
@@ -184,13 +192,14 @@ def first_of_each(did: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("return_seconds", [2, pytest.param(60, marks=pytest.mark.long)])
-def test_through_each_tier_and_back(start: Callable[..., Daemon], return_seconds: int) -> None:
+def test_through_each_tier_and_back(start: Callable[..., Daemon], broker: Broker, return_seconds: int) -> None:
     trial = start()
     trial.every_engine_works()
     budget = round(trial.memory() / 0.6)
     trial.process.terminate()
     assert trial.process.wait(10) == 0
 
+    listener = Listener(broker, "avatard/box/+")
     daemon = start(budget_mb=budget, return_seconds=return_seconds, idle_seconds=1)
     for _ in range(2):
         daemon.every_engine_works()
@@ -228,6 +237,11 @@ def test_through_each_tier_and_back(start: Callable[..., Daemon], return_seconds
     daemon.every_engine_works()
     after = daemon.own()
     assert abs(after - own) <= 0.1 * own, f"{own:.0f} MB before, {after:.0f} MB after"
+
+    listener.wait_for("avatard/box/health", lambda m: m.json()["tier"] == "survive" and m.json()["budget_mb"] == budget)
+    tiers = [tier for tier, _ in itertools.groupby(m.json()["tier"] for m in listener.of("avatard/box/attributes"))]
+    assert tiers[-7:] == ["normal", "tidy", "shed", "survive", "shed", "tidy", "normal"], tiers
+    listener.close()
 
     daemon.answers("guest")
     time.sleep(EXPIRE + 0.5)
