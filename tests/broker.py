@@ -91,6 +91,7 @@ class Broker:
             lines += [f"listener {self.websocket_port} {HOST}", "protocol websockets", *secure]
         (self.folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     @property
     def _log(self) -> Path:
@@ -123,18 +124,26 @@ class Broker:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once: connections break, nothing is said to the clients."""
+        """End it at once, with its data on the disk (a paused one cannot save any): nothing is said to the clients."""
+        if self._process is not None and not self._paused:
+            saved = self._saved()
+            self._process.send_signal(signal.SIGUSR1)
+            end = time.monotonic() + 2
+            while self._saved() == saved and time.monotonic() < end:
+                time.sleep(0.01)
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
         """Let it hang: connections stay and nothing answers."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
+        self._paused = True
 
     def resume(self) -> None:
         """Let it go on."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
+        self._paused = False
 
     def retained(self, topics: str = "#", **listener: Any) -> dict[str, bytes]:
         """What a client that comes at this moment is given under ``topics``."""
@@ -144,10 +153,18 @@ class Broker:
             here.wait_for(mark)
             return {m.topic: m.payload for m in here.messages if m.retain and m.payload}
 
+    def _saved(self) -> tuple[int, int] | None:
+        """Which state of the data is on the disk."""
+        try:
+            found = (self.folder / "mosquitto.db").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
     def _end(self, how: signal.Signals) -> None:
         if (process := self._process) is None:
             return
-        self._process = None
+        self._process, self._paused = None, False
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
         try:

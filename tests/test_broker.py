@@ -21,9 +21,9 @@ def test_what_is_retained_outlives_a_kill_and_can_be_lost(tmp_path: Path) -> Non
         assert passing.properties["CorrelationData"] == b"7", passing
         broker.kill()
         broker.start()
-        assert broker.retained("a/#") == {"a/kept": b"1"}
+        assert broker.retained("a/#") == {"a/kept": b"1"}, broker.log
         broker.start(lose=True)
-        assert broker.retained("a/#") == {}
+        assert broker.retained("a/#") == {}, broker.log
 
 
 def test_a_paused_broker_is_silent_and_goes_on(tmp_path: Path) -> None:
