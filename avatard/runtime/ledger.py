@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 from pathlib import Path
+
+from avatard.runtime.memo import write_json
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,8 @@ class Ledger:
         return {name: float(value) for name, value in data.items()}
 
     def _write(self) -> None:
-        beside = self._path.with_suffix(".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps(self._megabytes, indent=1, sort_keys=True) + "\n")
-            os.replace(beside, self._path)
+            write_json(self._path, self._megabytes)
         except OSError as err:
             log.warning("%s: what models take is not remembered: %s", self._path, err.strerror)
 

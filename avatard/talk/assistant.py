@@ -15,6 +15,7 @@ from avatard.talk.listening import Listening
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.requests import Request, checked
+from avatard.talk.settings import Settings
 from avatard.talk.timers import Timer, Timers
 
 
@@ -50,19 +51,27 @@ class Door:
         self.household: Household | None = None
         self.keeper: Keeper | None = None
         self.timers = Timers(self._ring)
-        self.muted = False
+        self.settings = Settings()
         self.tier: Tier = "normal"
         self.problems: dict[str, str] = {}
-        self._volume = 100
         self._news = news
         self._began = time.monotonic()
 
     async def move_in(self, household: Household) -> None:
         """Open on another house, and set it as the last one was."""
         self.household = household
-        household.place.set_volume(self._volume)
+        household.place.set_volume(self.settings.volume)
         if self.muted and household.listening is not None:
             household.listening.mute(True)
+        for ranking, name in ((household.tts, self.settings.voice), (household.render, self.settings.face)):
+            engine = ranking.serving
+            if isinstance(engine, Choices) and name in engine.choices:
+                await engine.choose(name)
+
+    @property
+    def muted(self) -> bool:
+        """Whether the microphone is closed."""
+        return self.settings.muted
 
     @property
     def _house(self) -> Household:
@@ -105,7 +114,7 @@ class Door:
     async def mute(self, on: bool) -> None:
         """Close the microphone or open it."""
         # Obeyed at any time: a house that is still opening is muted as it opens.
-        changed, self.muted = on != self.muted, on
+        changed, self.settings.muted = on != self.muted, on
         if self.household is not None and self.household.listening is not None:
             self.household.listening.mute(on)
         if changed:
@@ -117,8 +126,8 @@ class Door:
             raise Refused(f"volume {percent}: give 0 to 100")
         if self.household is not None:
             self.household.place.set_volume(percent)
-        if percent != self._volume:
-            self._volume = percent
+        if percent != self.settings.volume:
+            self.settings.volume = percent
             self._news.publish(SettingChanged("volume", percent))
 
     async def set_voice(self, name: str) -> None:
@@ -182,6 +191,7 @@ class Door:
             raise Refused(f"there is no {what} {name!r}; there {'are ' + ', '.join(choices) if choices else 'is none'}")
         if name != chosen:
             await engine.choose(name)
+            setattr(self.settings, what, name)
             self._news.publish(SettingChanged(what, name))
 
     async def _submit(self, request: Request, interrupt: bool) -> Ticket:
