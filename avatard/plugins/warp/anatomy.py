@@ -17,7 +17,7 @@ T = np.linspace(-1, 1, LIP_POINTS).astype(np.float32)
 """Places along the mouth, from corner to corner."""
 NEUTRAL = 0.415
 """Half a resting mouth's width, in units."""
-WIDEST = 0.33
+WIDEST = 0.29
 """The gap between the lips of the widest "ah", in units."""
 BELOW = 0.60
 """Where within the photograph's gap the lips meet when they shut."""

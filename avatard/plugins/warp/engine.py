@@ -50,6 +50,8 @@ class Puppet:
         Raises:
             ConfigError: the bundle cannot be used.
         """
+        # Handing such small patches out to threads costs more than the work itself.
+        cv2.setNumThreads(1)
         self._face = load(Path(path)).at(size)
         self._seed = seed
         marks = self._face.landmarks[0]

@@ -51,7 +51,7 @@ class Lid:
         """Draw the lid over the eye in the picture, 0 as it is - 1 shut."""
         unit = self._unit
         gap = np.clip(self._lower - self._upper, 0, None)
-        edge = self._upper + np.float32(0.95 * shut) * gap
+        edge = self._upper + np.float32(1.1 * shut) * gap
         over = edge - self._y
         drawn = (edge - self._upper) * fall((over - 0.02 * unit) / (0.26 * unit)) * self._aside
         skin = np.clip(over + 0.5, 0, 1)
