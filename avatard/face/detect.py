@@ -28,6 +28,9 @@ LIKE = 0.5
 Finder = Callable[[Pixels], list[tuple[Box, Landmarks | None]]]
 """From a picture to each face's box, forehead to chin, and its landmarks where the finder knows them."""
 
+Square = tuple[float, float, float]
+"""Left, top and side of what a cascade finds: from the hairline to below the lips."""
+
 
 def finder() -> tuple[str, Finder]:
     """The best finder that is installed, and its name.
@@ -61,13 +64,22 @@ def _by_skimage(picture: Pixels) -> list[tuple[Box, Landmarks | None]]:
     from skimage.feature import Cascade
 
     small, scale = _shrunk(picture)
-    least = max(24, int(SMALLEST * min(small.shape[:2])))
-    most = min(small.shape[:2])
-    found = Cascade(lbp_frontal_face_cascade_filename()).detect_multi_scale(
-        img=np.ascontiguousarray(small[..., ::-1]), scale_factor=1.15, step_ratio=1, min_size=(least, least),
-        max_size=(most, most),
-    )  # fmt: skip
-    return _faces([(f["c"], f["r"], f["width"]) for f in found], scale)
+    least, most = max(24, int(SMALLEST * min(small.shape[:2]))), min(small.shape[:2])
+    cascade = Cascade(lbp_frontal_face_cascade_filename())
+
+    def squares(pixels: Pixels) -> list[Square]:
+        found = cascade.detect_multi_scale(
+            img=np.ascontiguousarray(pixels[..., ::-1]), scale_factor=1.15, step_ratio=1, min_size=(least, least),
+            max_size=(most, most),
+        )  # fmt: skip
+        return [(f["c"], f["r"], f["width"]) for f in found]
+
+    # What is a face is one in the mirror too; folds and shadows seldom are.
+    width = small.shape[1]
+    mirrored = [(width - x - side, y, side) for x, y, side in squares(small[:, ::-1])]
+    seen = squares(small)
+    sure = [square for square in seen if any(_same(square, other) for other in mirrored)]
+    return _faces(sure or seen, scale)
 
 
 def _haar(cv2: Any) -> Path:
@@ -95,13 +107,17 @@ def _shrunk(picture: Pixels) -> tuple[Pixels, float]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _faces(squares: Sequence[tuple[float, float, float]], scale: float) -> list[tuple[Box, Landmarks | None]]:
-    """Cascades' squares (hairline to below the lips) as boxes, the largest first, each face once."""
-    kept: list[tuple[float, float, float]] = []
-    for x, y, side in sorted(squares, key=lambda square: -square[2]):
-        apart = all(max(abs(x + side / 2 - a - s / 2), abs(y + side / 2 - b - s / 2)) > 0.6 * s for a, b, s in kept)
-        if apart and (not kept or side >= LIKE * kept[0][2]):
-            kept.append((x, y, side))
+def _same(one: Square, other: Square) -> bool:
+    (x, y, side), (a, b, s) = one, other
+    return max(abs(x + side / 2 - a - s / 2), abs(y + side / 2 - b - s / 2)) < 0.6 * max(side, s)
+
+
+def _faces(squares: Sequence[Square], scale: float) -> list[tuple[Box, Landmarks | None]]:
+    """Cascades' squares as boxes, the largest first, each face once."""
+    kept: list[Square] = []
+    for square in sorted(squares, key=lambda square: -square[2]):
+        if not any(_same(square, other) for other in kept) and (not kept or square[2] >= LIKE * kept[0][2]):
+            kept.append(square)
     return [(features.face_box(x * scale, y * scale, side * scale), None) for x, y, side in kept]
 
 

@@ -163,9 +163,48 @@ def _lips(frame: _Frame, given: tuple[float, float, float, float] | None) -> Num
         inside = (y > upper) & (y < lower)
         return [(y > top) & (y < bottom) & ~inside, inside & dark, inside & ~dark]
 
-    numbers = fit(patch, regions, Prior(mean, spread))
-    x = np.broadcast_to(numbers[0] + numbers[2] * T, (4, LIP_POINTS))
-    return np.stack([x, _curves(numbers, T)], -1)
+    numbers, _ = fit(patch, regions, Prior(mean, spread))
+    shut = _are_shut(patch, regions(numbers))
+    if shut:
+        # Without a gap, and the line where they meet is sought on its own.
+        mean[4], spread[4] = -1.0, 1e-6
+        numbers, _ = fit(patch, regions, Prior(mean, spread))
+    edges = _curves(numbers, T)
+    x = numbers[0] + numbers[2] * T
+    if shut:
+        edges[1] = edges[2] = _seam(patch[..., 0], (x - xs[0]) * UNIT, (edges[[0, 3]] - ys[0]) * UNIT) / UNIT + ys[0]
+    return np.stack([np.broadcast_to(x, edges.shape), edges], -1)
+
+
+def _are_shut(patch: Floats, regions: list[NDArray[np.bool_]]) -> bool:
+    """Whether what the fit took for a gap is lip: as red as the lips, or without any colour no brighter."""
+    lips, dark, light = (patch[region] for region in regions)
+    if len(light) < 0.25 * (len(light) + len(dark)):
+        return False
+    lip, seen = np.median(lips, 0), np.median(light, 0)
+    skin = np.median(patch.reshape(-1, 3), 0)
+    if np.hypot(skin[1], skin[2]) < 2:
+        return bool(seen[0] < lip[0] + 8)
+    return bool(seen[1] > lip[1] - max(1.5, 0.04 * skin[0]))
+
+
+def _seam(light: Floats, x: Numbers, outer: Numbers) -> Numbers:
+    """Where shut lips meet: of the curves from corner to corner, the darkest line. All in the patch's pixels."""
+    middle = slice(len(x) // 6, -(len(x) // 6))
+    best, line = np.inf, outer.mean(0)
+    for share in np.linspace(0.2, 0.75, 45):
+        curve = outer[0] + share * (outer[1] - outer[0])
+        here, above, below = (
+            light[
+                np.clip(np.round(curve + off), 0, len(light) - 1).astype(int)[middle],
+                np.clip(np.round(x), 0, light.shape[1] - 1).astype(int)[middle],
+            ].mean()
+            for off in (0, -2.5, 2.5)
+        )
+        score = here - 0.5 * (above + below) + 8 * (share - 0.45) ** 2
+        if score < best:
+            best, line = score, curve
+    return line
 
 
 def _lids(frame: _Frame, side: float) -> Numbers:
@@ -187,7 +226,7 @@ def _lids(frame: _Frame, side: float) -> Numbers:
         upper[np.abs(at) >= 1] = 1e9
         return [(ys[:, None] > upper[None, :]) & (ys[:, None] < lower[None, :])]
 
-    numbers = fit(patch, regions, Prior(mean, spread, 0.02))
+    numbers, _ = fit(patch, regions, Prior(mean, spread, 0.02))
     x = np.broadcast_to(numbers[0] + numbers[2] * t, (2, LID_POINTS))
     return np.stack([x, edges(numbers, t)], -1)
 

@@ -36,8 +36,10 @@ class Prior:
     """Of one squared deviation, against half a log-determinant for each pixel."""
 
 
-def fit(patch: Floats, regions: Regions, prior: Prior, seed: int = 1, rounds: int = ROUNDS) -> Numbers:
-    """The outline's numbers that part the patch best; a cross-entropy search, the same each time.
+def fit(
+    patch: Floats, regions: Regions, prior: Prior, seed: int = 1, rounds: int = ROUNDS
+) -> tuple[Numbers, float]:
+    """The outline's numbers that part the patch best, and how badly; a cross-entropy search, the same each time.
 
     Args:
         patch: Lab colours, (height, width, 3).
@@ -70,7 +72,7 @@ def fit(patch: Floats, regions: Regions, prior: Prior, seed: int = 1, rounds: in
             best, lowest = tried[int(np.argmin(costs))], float(costs.min())
         mean = 0.3 * mean + 0.7 * chosen.mean(0)
         spread = 0.4 * spread + 0.6 * chosen.std(0)
-    return best
+    return best, lowest
 
 
 def _products(colours: Numbers) -> Numbers:
