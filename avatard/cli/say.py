@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _look(config: Path | None, face: str | None) -> dict[str, Any]:
     """What of a configuration says how it looks and sounds."""
     data = Document(config).data if config is not None else {}
-    look = {key: data[key] for key in ("language", "tts", "encoder", "avatar") if key in data}
+    look: dict[str, Any] = {key: data[key] for key in ("language", "tts", "encoder", "avatar") if key in data}
     if face is not None:
         look["avatar"] = {"face": str(find(face)), "render": ["warp"]}
     return look

@@ -65,7 +65,8 @@ def _by_skimage(picture: Pixels) -> list[tuple[Box, Landmarks | None]]:
 
     small, scale = _shrunk(picture)
     least, most = max(24, int(SMALLEST * min(small.shape[:2]))), min(small.shape[:2])
-    cascade = Cascade(lbp_frontal_face_cascade_filename())
+    file: Any = lbp_frontal_face_cascade_filename
+    cascade = Cascade(file())
 
     def squares(pixels: Pixels) -> list[Square]:
         found = cascade.detect_multi_scale(
@@ -87,11 +88,12 @@ def _haar(cv2: Any) -> Path:
 
 
 def _by_opencv(picture: Pixels) -> list[tuple[Box, Landmarks | None]]:
-    import cv2
+    import cv2 as any_cv2
 
+    cv2: Any = any_cv2
     small, scale = _shrunk(picture)
     least = max(24, int(SMALLEST * min(small.shape[:2])))
-    cascade: Any = cv2.CascadeClassifier(str(_haar(cv2)))
+    cascade = cv2.CascadeClassifier(str(_haar(cv2)))
     found = cascade.detectMultiScale(
         cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), scaleFactor=1.1, minNeighbors=6, minSize=(least, least)
     )

@@ -68,7 +68,7 @@ class _Frame:
 
     def back(self, points: NDArray[Any]) -> Points:
         """From the upright face to the picture."""
-        return (points @ self._turn.T + self._middle).astype(np.float32)
+        return np.asarray(points @ self._turn.T + self._middle, np.float32)
 
     def inside(self, box: Box) -> tuple[float, float, float, float]:
         """A box of the picture as left, top, right, bottom upon the upright face."""
@@ -204,7 +204,7 @@ def _seam(light: Floats, x: Numbers, outer: Numbers) -> Numbers:
         score = here - 0.5 * (above + below) + 8 * (share - 0.45) ** 2
         if score < best:
             best, line = score, curve
-    return line
+    return np.asarray(line, np.float64)
 
 
 def _lids(frame: _Frame, side: float) -> Numbers:

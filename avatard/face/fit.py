@@ -60,7 +60,7 @@ def fit(
             rest -= sums
             value += _cost(sums)
         away = (numbers - prior.mean) / prior.spread
-        return (value + _cost(rest)) / total[0] + prior.weight * float(away @ away)
+        return float((value + _cost(rest)) / total[0] + prior.weight * (away @ away))
 
     mean, spread = prior.mean.copy(), prior.spread.copy()
     best, lowest = mean, energy(mean)

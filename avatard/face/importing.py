@@ -140,6 +140,7 @@ def _found(
     source: Path, frames: list[Pixels], box: Box | None, mouth: Box | None, progress: Progress
 ) -> tuple[list[Box], list[Landmarks], str]:
     """The face's box and landmarks in every picture, smoothed, and what found them."""
+    known: list[Landmarks | None]
     if box is not None:
         _check(source, frames[0], box)
         by, boxes, known = "--box", [box] * len(frames), [None] * len(frames)

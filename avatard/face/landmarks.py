@@ -29,7 +29,8 @@ class Landmarks:
     @property
     def chin(self) -> Points:
         """The chin's lowest point, (2,)."""
-        return self.oval[OVAL_POINTS // 2]
+        chin: Points = self.oval[OVAL_POINTS // 2]
+        return chin
 
     def moved(self, scale: float, shift: tuple[float, float]) -> Landmarks:
         """Scale about the picture's corner, then shift right and down; pixel areas scale, not pixel middles."""

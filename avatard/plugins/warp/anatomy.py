@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,16 +92,18 @@ def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
     """The mouth for a shape; ``share`` leads from the photograph's own (0) to that of speech (1)."""
     unit, edges = anatomy.unit, anatomy.edges
     opened, wide, pursed = shape.open, shape.wide, shape.round
-    stretch = 0.24 * (wide - 0.5) * (1 - 0.4 * opened) - 0.36 * pursed - 0.10 * opened
+    stretch = 0.24 * (wide - 0.5) * (1 - 0.4 * opened) - 0.38 * pursed - 0.10 * opened
     resting = 0.6 * anatomy.half + 0.4 * NEUTRAL * unit
     half = resting * (1 + stretch)
     seam = edges[1] + BELOW * (edges[2] - edges[1])
-    gap = WIDEST * unit * opened**0.9 * (1 - 0.25 * pursed)
+    gap = WIDEST * unit * opened**0.9 * (1 + 0.1 * pursed * (1 - opened))
     # A smile's corners come down in speech, and further with the jaw.
     hang = float(seam[LIP_POINTS // 2])
     keep = max(0.1, 0.66 - 0.45 * pursed - 0.3 * opened * (1 - wide))
     seam = seam * keep + (0.9 - keep) * hang + (0.20 - 0.08 * pursed) * gap * T**2 + 0.04 * unit * pursed
-    bow = np.clip(1 - np.abs(T) ** (2.0 + 0.5 * opened + 0.5 * pursed), 0, 1) ** (0.72 - 0.16 * max(pursed, opened))
+    # Pursed lips stay together at their sides.
+    apart = np.abs(T) / (1 - 0.14 * pursed)
+    bow = np.clip(1 - apart ** (2.0 + 0.5 * opened + 0.5 * pursed), 0, 1) ** (0.72 - 0.16 * max(pursed, opened))
     up = 0.20 + 0.08 * (wide - 0.5) - 0.06 * pursed
     upper, lower = seam - up * gap * bow, seam + (1 - up) * gap * bow
 
@@ -117,7 +120,7 @@ def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
     )  # fmt: skip
 
 
-def fall(value: NDArray[np.float32]) -> NDArray[np.float32]:
+def fall(value: NDArray[Any]) -> NDArray[np.float32]:
     """1 below 0, 0 above 1, smooth between."""
     value = np.clip(1 - value, 0, 1)
     return np.asarray(value * value * (3 - 2 * value), np.float32)

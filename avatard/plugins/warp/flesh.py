@@ -63,7 +63,7 @@ class Flesh:
 
     def spread(self, table: Curve) -> Field:
         """A table's value for each pixel."""
-        return table[self._column]
+        return np.asarray(table[self._column], np.float32)
 
     def edges(self, mouth: Opening) -> tuple[Field, Field]:
         """The two inner edges for each pixel, as y."""
@@ -71,7 +71,7 @@ class Flesh:
 
     def warp(self, picture: Pixels, mouth: Opening, upper: Field, lower: Field) -> Pixels:
         """The patch with the mouth as it must be, but for what is seen between the lips."""
-        own, unit = self._anatomy, np.float32(self._anatomy.unit)
+        own, unit = self._anatomy, self._anatomy.unit
         # Across: within the corners as they are, beyond them less and less.
         at, half = self._places, np.float32(mouth.half)
         inner = at * np.float32(1 - own.half / mouth.half)
@@ -80,7 +80,7 @@ class Flesh:
         across = self.spread(push) * self._near
         # Up and down: each lip brings its own edge to where it must be.
         source = at - push
-        margin = np.float32(MARGIN * mouth.share) * unit * self.spread(np.clip(1 - (at / half) ** 4, 0, 1))
+        margin = np.float32(MARGIN * mouth.share * unit) * self.spread(np.clip(1 - (at / half) ** 4, 0, 1))
         aside = self.spread(fall(beyond))
         top = self.spread(np.interp(source, T * own.half, own.edges[1]).astype(np.float32)) - margin
         low = self.spread(np.interp(source, T * own.half, own.edges[2]).astype(np.float32)) + margin
@@ -89,7 +89,8 @@ class Flesh:
         thick_up = self._swell(over, mouth.full, 0.10 * unit)
         above = (top - upper + thick_up) * fade * aside
         ramp = 1 - fall(under / (CHEEK * unit))
-        lip = (low - lower - self._swell(under, mouth.full, 0.13 * unit)) * aside
+        thick_low = self._swell(under, mouth.full, 0.13 * unit)
+        lip = (low - lower - thick_low) * aside
         jaw = np.float32(-0.86 * mouth.drop) * self._jaw
         below = (lip + (jaw - lip) * ramp) * self._neck
         down = np.where(over > under, above, below)
@@ -104,4 +105,4 @@ class Flesh:
     def _swell(self, away: Field, full: float, thick: float) -> Field:
         """How far the skin beyond a lip is pushed when the lip is fuller; ``away`` from its inner edge."""
         inside = np.clip(away / np.float32(thick * (1 + full)), 0, 1)
-        return inside * np.float32(full * thick)
+        return np.asarray(inside * np.float32(full * thick), np.float32)

@@ -36,11 +36,11 @@ class Inside:
         patch = picture[flesh.top : flesh.bottom, flesh.left : flesh.right][self._at]
         self._own_upper, self._own_lower = self._curves(anatomy.edges[1], anatomy.edges[2])
         light = self._light(picture)
+        self._lip = self._lip_colour(patch)
+        self._line = self._lip * np.float32(0.42)
         self._teeth, self._cover = self._upper_teeth(patch.astype(np.float32), light)
         self._tongue, self._lower = self._tongue_of(light), self._lower_teeth(light)
-        self._throat = np.array([28, 20, 52], np.float32) * light
-        lip = self._lip_colour(patch)
-        self._line = lip * np.float32(0.42)
+        self._throat = self._toned(np.array([28, 20, 52], np.float32)) * light
 
     def _curves(self, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> tuple[Field, Field]:
         table = self._flesh.table
@@ -62,11 +62,17 @@ class Inside:
         lip &= self._y < self._own_lower + 0.7 * low
         return np.asarray(np.median(patch[lip], 0) if lip.any() else (110, 100, 170), np.float32)
 
+    def _toned(self, colour: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A colour of the mouth's; grey in a grey photograph."""
+        spread = float(self._lip.max() - self._lip.min()) / max(1.0, float(self._lip.max()))
+        grey = colour.mean()
+        return np.asarray(grey + (colour - grey) * min(1.0, spread / 0.15), np.float32)
+
     def _upper_teeth(self, patch: Layer, light: NDArray[np.float32]) -> tuple[Layer, Field]:
         unit, gap = self._own.unit, self._own_lower - self._own_upper
         if self._own.gap > 0.07 * unit:
             return self._own_teeth(patch, gap)
-        bottom = self._own_upper * 0.5 + np.float32(0.055 * unit) - 0.10 * self._x**2 / unit
+        bottom = self._own_upper * 0.5 + np.float32(0.064 * unit) - 0.10 * self._x**2 / unit
         return self._drawn(self._y - bottom, UPPER, light * 0.93, unit * 0.2)
 
     def _own_teeth(self, patch: Layer, gap: Field) -> tuple[Layer, Field]:
@@ -93,15 +99,16 @@ class Inside:
         for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
             here = (across >= start) & (across < end)
             within = (across - (start + end) / 2) / ((end - start) / 2)
-            tone = (1 - 0.10 * number) * (1 - 0.10 * within**2 - 0.16 * within**8)
+            tone = (1 - 0.10 * number) * (1 - 0.08 * within**2 - 0.10 * within**8)
             shade = np.where(here, tone, shade)
-            round_off = np.where(here, 0.018 * np.abs(within) ** 4 + 0.006 * (number == 1), round_off)
+            round_off = np.where(here, 0.011 * np.abs(within) ** 5 + 0.005 * (number == 1), round_off)
         edge = -away / unit - round_off
         cover = np.clip(edge / 0.014 + 0.5, 0, 1) * (across < ends[-1]) * np.clip((tall / unit - edge) / 0.03, 0, 1)
         depth = np.clip(edge / 0.16, 0, 1)
-        colour = np.array([205, 222, 232], np.float32) * light
+        colour = self._toned(np.array([208, 226, 238], np.float32)) * light
         tint = (shade * (1.0 - 0.10 * depth))[..., None]
-        layer = colour * tint * (1 + np.stack([-0.02 * depth, -0.03 * depth, 0.0 * depth], -1))
+        # Towards the gums they are warmer.
+        layer = colour * tint * (1 - depth[..., None] * np.array([0.03, 0.02, 0.0], np.float32))
         return layer.astype(np.float32), cover.astype(np.float32)
 
     def _tongue_of(self, light: NDArray[np.float32]) -> tuple[Layer, Field]:
@@ -110,7 +117,7 @@ class Inside:
         tip = 0.9 * x**2
         cover = np.clip((y - tip) / 0.045, 0, 1)
         tone = 0.62 + 0.34 * np.clip((y - tip) / 0.10, 0, 1) - 0.10 * np.exp(-((x / 0.022) ** 2))
-        layer = np.array([104, 96, 182], np.float32) * light * tone[..., None]
+        layer = self._toned(np.array([104, 96, 182], np.float32)) * light * tone[..., None]
         return layer.astype(np.float32), (cover * cover * (3 - 2 * cover)).astype(np.float32)
 
     def _lower_teeth(self, light: NDArray[np.float32]) -> tuple[Layer, Field]:
@@ -136,7 +143,7 @@ class Inside:
         bottom = float(mouth.lower[MIDDLE])
         inner: Layer = np.broadcast_to(self._throat, (*self._x.shape, 3))
         inner = _over(inner, *self._lowered(self._tongue, bottom - (0.03 + 0.08 * wide) * self._own.unit))
-        bared = np.float32(np.clip(2.5 * (mouth.wide - 0.5), 0, 1))
+        bared = float(np.clip(2.5 * (mouth.wide - 0.5), 0, 1))
         teeth, cover = self._lowered(self._lower, bottom - (0.012 + 0.03 * bared) * self._own.unit)
         inner = _over(inner, teeth, cover * (0.35 + 0.65 * bared) * (1 - mouth.round))
         inner = _over(inner, self._teeth, self._cover)
@@ -161,8 +168,8 @@ class Inside:
         away = np.maximum(-over, -under)
         near = np.exp(-np.clip(away, 0, None) / (0.022 * unit)) * (np.abs(self._x) < mouth.half * 1.02)
         fade = np.clip((1.06 - np.abs(self._x) / mouth.half) / 0.12, 0, 1)
-        return place + (self._line - place) * (0.55 * mouth.share * near * fade)[..., None]
+        return _over(place, self._line, 0.55 * mouth.share * near * fade)
 
 
-def _over(below: Layer, layer: Layer, cover: Field) -> Layer:
+def _over(below: Layer, layer: Layer, cover: NDArray[Any]) -> Layer:
     return np.asarray(below + (layer - below) * cover[..., None], np.float32)
