@@ -14,9 +14,9 @@ from avatard.api.flow import Pixels
 from avatard.face.bundle import Face, load
 from avatard.face.importing import import_face
 
-EYES, MOUTH, CHIN = ((196.3, 100.8), (240.0, 102.4)), (223.3, 145.0), (221.3, 177.4)
+EYES, MOUTH, CHIN = ((203.0, 100.6), (246.1, 103.0)), (222.7, 146.2), (220.8, 176.9)
 """Pupils, middle between the lips and chin in the photograph, as MediaPipe 0.10.21's face mesh finds them."""
-CORNERS = ((201.8, 139.2), (245.0, 141.0))
+CORNERS = ((201.3, 138.7), (244.5, 140.5))
 BOX = (181, 72, 82, 108)
 """The face, forehead to chin."""
 

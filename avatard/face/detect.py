@@ -22,7 +22,7 @@ LOOK = 640
 """Pixels: larger pictures are looked at in this size."""
 SMALLEST = 0.08
 """Of the picture's shorter side: a smaller square is no face that anybody would import."""
-LIKE = 0.5
+LIKE = 0.6
 """Squares smaller than this share of the largest one's side are people in the background, or no faces."""
 
 Finder = Callable[[Pixels], list[tuple[Box, Landmarks | None]]]

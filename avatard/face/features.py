@@ -152,7 +152,8 @@ def _lips(frame: _Frame, given: tuple[float, float, float, float] | None) -> Num
     patch, xs, ys = frame.patch(mean[0] - 0.72, mean[1] - 0.32, mean[0] + 0.72, mean[1] + 0.42)
 
     # What is seen between the lips is dark or teeth: two colours, each of its own.
-    dark = patch[..., 0] < (np.percentile(patch[..., 0], 1) + np.median(patch[..., 0])) / 2
+    least, usual = np.percentile(patch[..., 0], (1, 50))
+    dark = patch[..., 0] < least + 0.4 * (usual - least)
 
     def regions(numbers: Numbers) -> list[NDArray[np.bool_]]:
         t = (xs - numbers[0]) / max(numbers[2], 0.1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +99,12 @@ def _pictures(source: Path) -> list[Pixels]:
         raise ConfigError(f"{source}: cannot be read: {err.strerror or err}") from err
     if not len(data):
         raise ConfigError(f"{source}: is empty")
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        frames = [np.asarray(picture, np.uint8)] if picture is not None else list(_film(cv2, source))
+        with _quiet(cv2):
+            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            frames = [np.asarray(picture, np.uint8)] if picture is not None else list(_film(cv2, source))
     except cv2.error as err:
         raise ConfigError(f"{source}: cannot be decoded: {err.err}") from err
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if not frames:
         raise ConfigError(f"{source}: is neither a picture nor a film that can be decoded; JPEG, PNG and MP4 can")
     if frames[0].shape[0] * frames[0].shape[1] > MOST_AREA:
@@ -112,10 +112,23 @@ def _pictures(source: Path) -> list[Pixels]:
     return frames
 
 
+@contextmanager
+def _quiet(cv2: Any) -> Iterator[None]:
+    """OpenCV's own words about a broken file stay unsaid; its name for that moved in OpenCV 5."""
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    level = set_level(0)
+    try:
+        yield
+    finally:
+        set_level(level)
+
+
 CUT = "cut out the seconds that you want first, such as: ffmpeg -i FILE -t 4 short.mp4"
 
 
 def _film(cv2: Any, source: Path) -> Iterator[Pixels]:
+    # Its decoder would write to standard error what the caller says better; it looks here once.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     film = cv2.VideoCapture(str(source))
     try:
         rate = film.get(cv2.CAP_PROP_FPS) or FPS
@@ -128,7 +141,7 @@ def _film(cv2: Any, source: Path) -> Iterator[Pixels]:
             good, frame = film.read()
             if not good:
                 return
-            while taken < MOST_FRAMES and taken * rate / FPS <= number:
+            while taken < MOST_FRAMES and taken * rate / FPS < number + 1:
                 yield np.asarray(frame, np.uint8)
                 taken += 1
             number += 1
