@@ -38,9 +38,10 @@ def photograph(folder: Path, pixels: Pixels | None = None, name: str = "astronau
     return path
 
 
-def face(folder: Path) -> Face:
+def face(folder: Path, name: str = "astronaut") -> Face:
     """Its bundle, imported for real."""
-    path = folder / "astronaut.face"
+    path = folder / f"{name}.face"
     if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         import_face(photograph(folder), path)
     return load(path)

@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 Regions = Callable[[Numbers], list[NDArray[np.bool_]]]
 """From an outline's numbers to a mask of the patch for each region but the last, which is the rest."""
 
-ROUNDS, EACH = 40, 40
+ROUNDS, EACH = 26, 40
 """Generations, and outlines tried in each."""
 NOISE = 9.0
 """Squared units of Lab: no region is taken to vary less, or a region of few pixels would win."""

@@ -107,9 +107,8 @@ def test_another_exposure_is_matched(head: tuple[Pixels, Region]) -> None:
 
 def test_a_share_leads_from_the_picture_to_the_generated_one(head: tuple[Pixels, Region]) -> None:
     pixels, region = head
-    steps = [
-        np.abs(paste(pixels, GENERATED["green"], region, share).astype(int) - pixels).sum() for share in (0, 0.3, 0.7, 1)
-    ]
+    green = GENERATED["green"]
+    steps = [np.abs(paste(pixels, green, region, share).astype(int) - pixels).sum() for share in (0, 0.3, 0.7, 1)]
     assert steps[0] == 0 and steps == sorted(steps) and len(set(steps)) == 4
 
 

@@ -89,7 +89,8 @@ class TalkingPhotograph:
     ) -> VideoFrame:
         soon = any(item.speaks for item in list(waiting)[: AHEAD + 1])
         item = waiting.popleft()
-        share, lift = turnout.share(item.speaks, soon, left), turnout.lift(item.shape.open)
+        share = turnout.share(item.speaks, soon, left)
+        lift = share * turnout.lift(item.shape.open)
         pixels: Pixels = await self._puppet.call("talk", start + index, item.shape, lift, share)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, item.audio, index / FPS, item.sentence)
