@@ -5,65 +5,104 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
-from avatard.api.news import Problem, ReplyText, StateChanged, Transcribed, TurnFinished, WakeHeard
-from avatard.runtime.config import Configuration, find_file, load
-from avatard.runtime.control import Control, control_socket
-from avatard.runtime.feed import Feed
-from avatard.runtime.house import open_house
-from avatard.runtime.paths import Paths
+from avatard.runtime.config import find_file, load
+from avatard.runtime.daemon import Daemon
+from avatard.runtime.notify import Notifier
+from avatard.runtime.stories import dump_tasks
 
 log = logging.getLogger("avatard")
+
+END_LIMIT = 9.0
+"""Seconds after SIGTERM at which the process ends itself, whatever still hangs; children die with it."""
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+EPILOG = """signals:
+  SIGTERM, SIGINT   end
+  SIGHUP            read the configuration again and reopen what has changed; a wrong file changes nothing
+  SIGUSR1           write every task's stack to the log
+"""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser("run", help="the daemon", description="Run the daemon until it is told to stop.")
+    parser = commands.add_parser(
+        "run", help="the daemon", description="Run the daemon until it is told to stop.", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration; see 'avatard check'")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    configuration = load(find_file(args.config))
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # they end a program that has no handler for them yet
+    path = find_file(args.config)
+    configuration = load(path)
     logging.getLogger().setLevel(configuration.core.logging.level.upper())
-    asyncio.run(_serve(configuration))
+    last = LastResort()
+    daemon = last.daemon = Daemon(path, configuration, Notifier.from_environment(), last.arm)
+    asyncio.run(_serve(daemon, last))
+    if daemon.again:
+        _start_again()
     return 0
 
 
-async def _serve(configuration: Configuration) -> None:
-    stop = asyncio.Event()
+async def _serve(daemon: Daemon, last: LastResort) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_house(configuration) as house:
-        async with control_socket(Paths.for_id(configuration.id).socket, Control(house.door, house.feed)):
-            log.info("ready: %s", ", ".join(f"{k} {v}" for k, v in house.engines().items()))
-            telling = asyncio.ensure_future(_tell(house.feed))
-            await stop.wait()
-            log.info("stopping")
-            telling.cancel()
+    main = loop.create_task(daemon.run(), name="daemon")
+
+    def end() -> None:
+        log.info("stopping")
+        for number in HANDLED:
+            # Whatever comes while it ends changes nothing.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        daemon.end()
+
+    for number, handler in zip(HANDLED, (end, end, daemon.hang_up, dump_tasks), strict=True):
+        loop.add_signal_handler(number, handler)
+    await asyncio.wait({main})
+    last.closed = True
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    if not main.cancelled():
+        main.result()
 
 
-async def _tell(feed: Feed) -> None:
-    """Log the news."""
-    reply = ""
-    with feed.subscribe(256) as news:
-        async for event in news:
-            match event:
-                case StateChanged(state):
-                    log.debug("state: %s", state)
-                case WakeHeard(phrase, score, _):
-                    log.info("wake word: %s (%.2f)", phrase, score)
-                case Transcribed(text):
-                    log.info("heard: %s", text or "(not understood)")
-                case ReplyText(_, text):
-                    reply += text
-                case TurnFinished(report):
-                    log.info("said: %s%s  %s", reply.strip(), " (interrupted)" if report.interrupted else "", report.ms)
-                    reply = ""
-                case Problem(where, what, over):
-                    log.warning("%s: %s", where, "works again" if over else what) if what or over else None
+class LastResort:
+    """Ends the process, or starts it again, where something still hangs so long after it was told to leave."""
+
+    def __init__(self) -> None:
+        """Nothing is to be left yet."""
+        self.daemon: Daemon | None = None
+        self.closed = False
+        """Whether all is closed: what hangs then is a thread in the middle of a load, and no error."""
+        self._timer: threading.Timer | None = None
+
+    def arm(self) -> None:
+        """Begin to count."""
+        if self._timer is None:
+            self._timer = threading.Timer(END_LIMIT, self._end)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end(self) -> None:
+        busy = ", ".join(t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread())
+        log.error("not closed within %.0f s (threads: %s): ending at once", END_LIMIT, busy or "none")
+        if self.daemon is not None and self.daemon.again:
+            _start_again()
+        os._exit(0 if self.closed else 1)
+
+
+def _start_again() -> None:
+    log.info("starting again")
+    os.execv(sys.executable, sys.orig_argv)
