@@ -52,15 +52,31 @@ class Puppet:
         """
         # Handing such small patches out to threads costs more than the work itself.
         cv2.setNumThreads(1)
-        self._face = load(Path(path)).at(size)
-        self._seed = seed
-        marks = self._face.landmarks[0]
-        unit = Anatomy.of(marks).unit
-        self._lids = [Lid(cv2, size, eye, unit) for eye in marks.eyes]
-        self._sway = Sway(cv2, size, marks)
-        self._at, self._mouth = 0, self._measured(0)
+        self._size, self._seed = size, seed
+        self._path = ""
+        self.wear(path)
         # Whatever the libraries prepare at their first call is done here.
         self.talk(0, MouthShape(0.5, 0.5, 0.0), 0.5, 1.0)
+
+    def wear(self, path: str) -> None:
+        """Take another bundle; the one that it wears already costs nothing."""
+        if path == self._path:
+            return
+        self._face = load(Path(path)).at(self._size)
+        self._path = path
+        marks = self._face.landmarks[0]
+        unit = Anatomy.of(marks).unit
+        self._lids = [Lid(cv2, self._size, eye, unit) for eye in marks.eyes]
+        self._sway = Sway(cv2, self._size, marks)
+        self._at, self._mouth = 0, self._measured(0)
+
+    def check(self, path: str) -> None:
+        """Find out whether a bundle can be worn.
+
+        Raises:
+            ConfigError: it cannot; says why.
+        """
+        load(Path(path))
 
     def _measured(self, number: int) -> Mouth:
         return Mouth(self._face.frames[number], Anatomy.of(self._face.landmarks[number]))

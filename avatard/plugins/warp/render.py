@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from avatard.api.context import Model, PluginContext
+from avatard.api.errors import ConfigError, Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
-from avatard.face.bundle import find
+from avatard.face.bundle import find, names
 from avatard.face.cut import blocks
 from avatard.face.shapes import MouthShape, MouthTracker
 from avatard.plugins.warp.config import RenderConfig
 
 MEGABYTES = 90
-AHEAD, AFTER = 4, 8
+AHEAD, AFTER = 3, 8
 """Pictures before a sound in which the mouth leaves the photograph's own, and after it until it goes back."""
-STEP = 1 / 5
+STEP = 1 / 4
 """How much of the way it goes in one picture."""
 SOUND = 0.05
 """A mouth less open than this, and not pursed, is silent."""
@@ -64,13 +66,47 @@ class Turnout:
 class TalkingPhotograph:
     """Follows the sound with its mouth; its breath and blinks go on from one answer to the next."""
 
-    def __init__(self, puppet: Model) -> None:
-        """Take the model that draws."""
-        self._puppet = puppet
+    def __init__(self, puppet: Model, path: Path, known: Callable[[], dict[str, Path]] = names) -> None:
+        """Take the model that draws, the face with which it begins, and who knows the others."""
+        self._puppet, self._known = puppet, known
+        self._first = self._path = path
         self._lived = 0
+        self._dressed = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The faces that can be had."""
+        return tuple(sorted({*self._known(), self._first.stem}))
+
+    @property
+    def chosen(self) -> str:
+        """The face that it wears."""
+        return self._path.stem
+
+    async def choose(self, name: str) -> None:
+        """Wear another face from the next answer on.
+
+        Raises:
+            Refused: there is no such face, or it cannot be used.
+        """
+        path = self._first if name == self._first.stem else self._known().get(name)
+        if path is None:
+            raise Refused(f"there is no face {name!r}; there are {', '.join(self.choices)}")
+        try:
+            await self._puppet.call("check", str(path))
+        except ConfigError as err:
+            raise Refused(str(err)) from err
+        self._path = path
+
+    async def _dress(self) -> None:
+        """A model that was put down comes back with its first face."""
+        if self._path != self._first or self._dressed:
+            self._dressed = True
+            await self._puppet.call("wear", str(self._path))
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, some pictures of sound behind; the last is the photograph's own mouth."""
+        await self._dress()
         start, index = self._lived, 0
         turnout = Turnout()
         waiting: deque[Waiting] = deque()
@@ -97,6 +133,7 @@ class TalkingPhotograph:
 
     async def idle(self, seconds: float) -> AsyncGenerator[VideoFrame, None]:
         """Yield a loop of the silent photograph: it starts and ends at rest."""
+        await self._dress()
         length = max(1, round(seconds * FPS))
         for index in range(length):
             pixels: Pixels = await self._puppet.call("rest", index, length)
@@ -125,9 +162,10 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
     """Open the face; leaving the block puts it down."""
     from avatard.plugins.warp.engine import Puppet
 
-    puppet = context.model(Puppet, MEGABYTES, path=str(find(config.face)), size=config.size, seed=config.seed)
+    path = find(config.face)
+    puppet = context.model(Puppet, MEGABYTES, path=str(path), size=config.size, seed=config.seed)
     try:
         await puppet.load()
-        yield TalkingPhotograph(puppet)
+        yield TalkingPhotograph(puppet, path)
     finally:
         await puppet.unload()
