@@ -24,7 +24,7 @@ MOST_AREA = 120_000_000
 """Pixels of a picture."""
 LEAST_FACE = 48
 """Pixels: a narrower face shows no lips."""
-ROOM, HEADROOM = 2.6, 0.75
+ROOM, HEADROOM = 2.35, 0.68
 """The square that is kept, and how far it begins above the face; in sides of the square around eyes and lips."""
 SMOOTH = 2.0
 """Standard deviation of the smoothing of boxes over a film, pictures; landmarks half of it."""

@@ -222,7 +222,9 @@ def test_none_yet(capsys: pytest.CaptureFixture[str]) -> None:
 def test_say_with_a_face(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("import", str(photograph(tmp_path)), "--name", "anna") == 0
     out = tmp_path / "hello.mp4"
-    assert main(["say", "Hello.", "--face", "anna", "--out", str(out)]) == 0
+    sheet = tmp_path / "hello.png"
+    assert main(["say", "Hello.", "--face", "anna", "--out", str(out), "--sheet", str(sheet)]) == 0
+    assert cv2.imread(str(sheet)).shape[1] > 1200
     film: Any = cv2.VideoCapture(str(out))
     good, frame = film.read()
     film.release()

@@ -180,6 +180,8 @@ async def test_frames_carry_their_sound_and_end_as_the_photograph(puppet: Puppet
     assert np.array_equal(np.concatenate([frame.audio for frame in frames])[: len(sound)], sound)
     assert [frame.pts for frame in frames] == [index / FPS for index in range(len(frames))]
     assert [frame.sentence.index for frame in frames if frame.sentence] == [0] * 8 + [1] * 13
+    assert np.array_equal(frames[-1].pixels, puppet._face.frames[0])
+    assert [round(call[5], 2) for call in model.calls][:3] == [0.0, 0.02, 0.07]
     shares = [call[4] for call in model.calls if call[0] == "talk"]
     assert 0 < shares[0] < 0.3 and max(shares) == 1.0 and shares[-1] == 0.0
     assert max(np.abs(np.diff(shares))) < 0.4

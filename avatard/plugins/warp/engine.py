@@ -81,7 +81,7 @@ class Puppet:
     def _measured(self, number: int) -> Mouth:
         return Mouth(self._face.frames[number], Anatomy.of(self._face.landmarks[number]))
 
-    def talk(self, index: int, shape: MouthShape, lift: float, share: float) -> Pixels:
+    def talk(self, index: int, shape: MouthShape, lift: float, share: float, life: float = 1.0) -> Pixels:
         """Draw picture ``index`` of the face's life.
 
         Args:
@@ -89,8 +89,9 @@ class Puppet:
             shape: the mouth.
             lift: 0-1 raises the brows and nods.
             share: 0 the photograph's own mouth - 1 this shape.
+            life: how much of its small motions shows; 0 is the first picture of ``rest``.
         """
-        return self._draw(index, pose(self._seed, index), shape, lift, share)
+        return self._draw(index, pose(self._seed, index).part(life), shape, lift * life, share)
 
     def rest(self, index: int, length: int) -> Pixels:
         """Draw picture ``index`` of a silent loop of ``length`` pictures."""

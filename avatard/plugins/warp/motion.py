@@ -29,6 +29,13 @@ class Pose:
     lids: float = 0.0
     """0 as in the photograph - 1 shut"""
 
+    def part(self, share: float) -> Pose:
+        """The pose between rest (0) and this one (1)."""
+        (right, down), (across, along) = self.shift, self.turn
+        return Pose(
+            (right * share, down * share), self.tilt * share, (across * share, along * share), self.lids * share
+        )
+
 
 def pose(seed: int, index: int, length: int | None = None) -> Pose:
     """The pose of a picture; with a length it belongs to a loop whose end meets its start. Picture 0 is at rest."""

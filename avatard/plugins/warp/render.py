@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -25,6 +24,8 @@ AHEAD, AFTER = 3, 8
 """Pictures before a sound in which the mouth leaves the photograph's own, and after it until it goes back."""
 STEP = 1 / 4
 """How much of the way it goes in one picture."""
+EASE_IN = 12
+"""Pictures in which an answer leaves the pose that the silent loop begins and ends with."""
 SOUND = 0.05
 """A mouth less open than this, and not pursed, is silent."""
 
@@ -53,7 +54,7 @@ class Turnout:
         self._since = 0 if speaks else self._since + 1
         wanted = soon or self._since < AFTER
         self._at = min(1.0, max(0.0, self._at + (STEP if wanted else -STEP)), left * STEP)
-        return 0.5 - 0.5 * math.cos(math.pi * self._at)
+        return _smooth(self._at)
 
     def lift(self, opened: float) -> float:
         """How far the brows are raised, 0-1."""
@@ -105,7 +106,7 @@ class TalkingPhotograph:
             await self._puppet.call("wear", str(self._path))
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
-        """Yield the frames of one answer, some pictures of sound behind; the last is the photograph's own mouth."""
+        """Yield the frames of one answer, some pictures of sound behind; first and last meet the silent loop."""
         await self._dress()
         start, index = self._lived, 0
         turnout = Turnout()
@@ -127,7 +128,8 @@ class TalkingPhotograph:
         item = waiting.popleft()
         share = turnout.share(item.speaks, soon, left)
         lift = share * turnout.lift(item.shape.open)
-        pixels: Pixels = await self._puppet.call("talk", start + index, item.shape, lift, share)
+        life = _smooth(min(1.0, index / EASE_IN, left / (AHEAD + 1)))
+        pixels: Pixels = await self._puppet.call("talk", start + index, item.shape, lift, share, life)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, item.audio, index / FPS, item.sentence)
 
@@ -138,6 +140,10 @@ class TalkingPhotograph:
         for index in range(length):
             pixels: Pixels = await self._puppet.call("rest", index, length)
             yield VideoFrame(pixels, np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
+
+
+def _smooth(share: float) -> float:
+    return share * share * (3 - 2 * share)
 
 
 async def _shaped(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[Waiting, None]:
