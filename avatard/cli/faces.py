@@ -61,8 +61,12 @@ def run_import(args: argparse.Namespace) -> int:
         by, _ = import_face(args.source, target, args.box, args.mouth, bar.show)
     finally:
         bar.end()
-    _write(target.with_suffix(".png"), target)
-    print(f"{name}: found by {by}\n  {target}\n  look at {target.with_suffix('.png')}")
+    print(f"{name}: found by {by}\n  {target}")
+    try:
+        _write(target.with_suffix(".png"), target)
+        print(f"  look at    {target.with_suffix('.png')}")
+    except ConfigError as err:
+        print(f"the face is there, a picture of it is not: {err}", file=sys.stderr)
     print(f'  try it:    avatard say "Hello." --face {name} --out hello.mp4')
     print(f"  keep it:   avatar: {{face: {name}, render: [warp, drawn]}}")
     return 0

@@ -14,9 +14,9 @@ from avatard.api.flow import Pixels
 from avatard.face.bundle import Box
 from avatard.face.fit import Floats, Numbers, Prior, fit
 from avatard.face.landmarks import LID_POINTS, LIP_POINTS, OVAL_POINTS, Landmarks, Points
+from avatard.face.lips import find_lips
+from avatard.face.upright import Upright
 
-UNIT = 64.0
-"""Pixels between the eyes in the patches that are looked at."""
 PAIR = 0.45
 """Distance between the eyes, in widths of a square face box, on average."""
 
@@ -51,41 +51,10 @@ def find(picture: Pixels, box: Box, mouth: Box | None = None) -> Landmarks:
     import cv2
 
     pair = _pupils(cv2, picture, square(box))
-    frame = _Frame(cv2, picture, pair)
-    lips = _lips(frame, None if mouth is None else frame.inside(mouth))
+    frame = Upright(cv2, picture, pair)
+    lips = find_lips(frame, None if mouth is None else frame.inside(mouth))
     eyes = np.stack([_lids(frame, side) for side in (-0.5, 0.5)])
     return Landmarks(frame.back(lips), frame.back(eyes), frame.back(_oval(frame, lips)))
-
-
-class _Frame:
-    """The face upright: its eyes at (-0.5, 0) and (0.5, 0), y downwards."""
-
-    def __init__(self, cv2: Any, picture: Pixels, pair: Points) -> None:
-        self._cv2, self._picture = cv2, picture
-        across = pair[1] - pair[0]
-        self._turn = np.array([[across[0], -across[1]], [across[1], across[0]]], np.float64)
-        self._middle = pair.mean(0).astype(np.float64)
-
-    def back(self, points: NDArray[Any]) -> Points:
-        """From the upright face to the picture."""
-        return np.asarray(points @ self._turn.T + self._middle, np.float32)
-
-    def inside(self, box: Box) -> tuple[float, float, float, float]:
-        """A box of the picture as left, top, right, bottom upon the upright face."""
-        x, y, w, h = box
-        corners = np.array([[x, y + h / 2], [x + w, y + h / 2], [x + w / 2, y], [x + w / 2, y + h]], np.float64)
-        places = (corners - self._middle) @ np.linalg.inv(self._turn).T
-        return float(places[0, 0]), float(places[2, 1]), float(places[1, 0]), float(places[3, 1])
-
-    def patch(self, left: float, top: float, right: float, bottom: float) -> tuple[Floats, Numbers, Numbers]:
-        """Lab colours of a part of the upright face, and the x and y of its pixels."""
-        xs, ys = np.arange(left, right, 1 / UNIT), np.arange(top, bottom, 1 / UNIT)
-        places = self.back(np.stack(np.meshgrid(xs, ys), -1))
-        flags = self._cv2.INTER_LINEAR
-        picture = self._cv2.GaussianBlur(self._picture, (0, 0), max(0.3, 0.4 * np.hypot(*self._turn[:, 0]) / UNIT))
-        seen = self._cv2.remap(picture, places, None, flags, borderMode=self._cv2.BORDER_REPLICATE)
-        lab = self._cv2.cvtColor(seen.astype(np.float32) / 255, self._cv2.COLOR_BGR2LAB)
-        return np.asarray(lab, np.float32), xs, ys
 
 
 def _pupils(cv2: Any, picture: Pixels, face: tuple[float, float, float]) -> Points:
@@ -122,93 +91,7 @@ def _spots(cv2: Any, dark: Floats, across: float) -> list[tuple[float, Numbers]]
     return [(float(score[peaks][i]), np.array([peaks[1][i], peaks[0][i]], np.float64)) for i in order]
 
 
-T = np.linspace(-1, 1, LIP_POINTS)
-
-
-def _curves(numbers: Numbers, t: Numbers) -> Numbers:
-    """The lips' four edges, (4, n), at places along the mouth; the numbers are explained in ``_lips``."""
-    middle, bend, gap, up, low, slant, tip = numbers[1], *numbers[3:9]
-    seam = middle + bend * (1 - t**2) + slant * t - tip * np.abs(t) ** 5
-    full = np.clip(1 - t**2, 0, 1) ** 0.75
-    lip = np.clip(1 - np.abs(t) ** 2.4, 0, 1) ** 0.8
-    gap, up, low = max(gap, 0.0), max(up, 0.015), max(low, 0.02)
-    bow = 1 - 0.16 * np.exp(-((t / 0.14) ** 2))
-    upper, lower = seam - gap / 2 * full, seam + gap / 2 * full
-    return np.stack([upper - up * lip * bow, upper, lower, lower + low * lip])
-
-
-def _lips(frame: _Frame, given: tuple[float, float, float, float] | None) -> Numbers:
-    """The lips' edges upon the upright face, (4, 21, 2)."""
-    # Middle x, middle y at the corners, half the width, how far the middle hangs, gap, upper lip, lower lip, slant,
-    # how far the corners turn up.
-    mean = np.array([0.0, 1.02, 0.44, 0.05, 0.05, 0.09, 0.12, 0.0, 0.0])
-    spread = np.array([0.07, 0.10, 0.07, 0.06, 0.06, 0.03, 0.04, 0.03, 0.03])
-    if given is not None:
-        left, top, right, bottom = given
-        high = bottom - top
-        mean = np.array([(left + right) / 2, top + 0.4 * high, (right - left) / 2, 0.08 * high, 0.2 * high,
-                         0.3 * high, 0.38 * high, 0.0, 0.0])  # fmt: skip
-        spread = np.array([0.02, 0.12 * high, 0.02, 0.12 * high, 0.15 * high, 0.08 * high, 0.08 * high, 0.03, 0.02])
-    patch, xs, ys = frame.patch(mean[0] - 0.72, mean[1] - 0.32, mean[0] + 0.72, mean[1] + 0.42)
-
-    # What is seen between the lips is dark or teeth: two colours, each of its own.
-    least, usual = np.percentile(patch[..., 0], (1, 50))
-    dark = patch[..., 0] < least + 0.4 * (usual - least)
-
-    def regions(numbers: Numbers) -> list[NDArray[np.bool_]]:
-        t = (xs - numbers[0]) / max(numbers[2], 0.1)
-        edges = _curves(numbers, t)
-        edges[:, np.abs(t) >= 1] = 1e9
-        top, upper, lower, bottom = (edge[None, :] for edge in edges)
-        y = ys[:, None]
-        inside = (y > upper) & (y < lower)
-        return [(y > top) & (y < bottom) & ~inside, inside & dark, inside & ~dark]
-
-    numbers, _ = fit(patch, regions, Prior(mean, spread))
-    shut = _are_shut(patch, regions(numbers))
-    if shut:
-        # Without a gap, and the line where they meet is sought on its own.
-        mean[4], spread[4] = -1.0, 1e-6
-        numbers, _ = fit(patch, regions, Prior(mean, spread))
-    edges = _curves(numbers, T)
-    x = numbers[0] + numbers[2] * T
-    if shut:
-        edges[1] = edges[2] = _seam(patch[..., 0], (x - xs[0]) * UNIT, (edges[[0, 3]] - ys[0]) * UNIT) / UNIT + ys[0]
-    return np.stack([np.broadcast_to(x, edges.shape), edges], -1)
-
-
-def _are_shut(patch: Floats, regions: list[NDArray[np.bool_]]) -> bool:
-    """Whether what the fit took for a gap is lip: as red as the lips, or without any colour no brighter."""
-    lips, dark, light = (patch[region] for region in regions)
-    if len(light) < 0.25 * (len(light) + len(dark)):
-        return False
-    lip, seen = np.median(lips, 0), np.median(light, 0)
-    skin = np.median(patch.reshape(-1, 3), 0)
-    if np.hypot(skin[1], skin[2]) < 2:
-        return bool(seen[0] < lip[0] + 8)
-    return bool(seen[1] > lip[1] - max(1.5, 0.04 * skin[0]))
-
-
-def _seam(light: Floats, x: Numbers, outer: Numbers) -> Numbers:
-    """Where shut lips meet: of the curves from corner to corner, the darkest line. All in the patch's pixels."""
-    middle = slice(len(x) // 6, -(len(x) // 6))
-    best, line = np.inf, outer.mean(0)
-    for share in np.linspace(0.2, 0.75, 45):
-        curve = outer[0] + share * (outer[1] - outer[0])
-        here, above, below = (
-            light[
-                np.clip(np.round(curve + off), 0, len(light) - 1).astype(int)[middle],
-                np.clip(np.round(x), 0, light.shape[1] - 1).astype(int)[middle],
-            ].mean()
-            for off in (0, -2.5, 2.5)
-        )
-        score = here - 0.5 * (above + below) + 8 * (share - 0.45) ** 2
-        if score < best:
-            best, line = score, curve
-    return np.asarray(line, np.float64)
-
-
-def _lids(frame: _Frame, side: float) -> Numbers:
+def _lids(frame: Upright, side: float) -> Numbers:
     """An eye's lids upon the upright face, (2, 11, 2)."""
     # Middle x and y, half the width, height above and below the corners' line, slant.
     mean = np.array([side, 0.01, 0.21, 0.075, 0.05, 0.0])
@@ -232,7 +115,7 @@ def _lids(frame: _Frame, side: float) -> Numbers:
     return np.stack([x, edges(numbers, t)], -1)
 
 
-def _oval(frame: _Frame, lips: Numbers) -> Numbers:
+def _oval(frame: Upright, lips: Numbers) -> Numbers:
     """Around the face, (32, 2): an egg through the chin; the chin is the edge that is sought below the lips."""
     low = float(lips[3, LIP_POINTS // 2, 1])
     middle = float(lips[:, LIP_POINTS // 2, 0].mean())

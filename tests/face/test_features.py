@@ -58,11 +58,13 @@ def changed(name: str) -> tuple[Pixels, np.ndarray]:
         return (pixels * 0.35).astype(np.uint8), straight
     if name == "larger":
         return cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC), straight * 3
+    if name == "grey":
+        return cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), straight
     noise = np.random.default_rng(5).normal(0, 6, pixels.shape)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8), straight
 
 
-@pytest.mark.parametrize("name", ["turned", "mirrored", "dark", "larger", "noisy"])
+@pytest.mark.parametrize("name", ["turned", "mirrored", "dark", "larger", "noisy", "grey"])
 def test_other_photographs_of_it(name: str) -> None:
     pixels, matrix = changed(name)
     x, y, w, h = BOX
