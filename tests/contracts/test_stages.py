@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from portraits import face
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
+from avatard.face.bundle import folders
 from avatard.runtime.config import built_in, from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
@@ -27,6 +29,8 @@ async def opened(opener: Opener, platform: str, domain: str) -> Any:
     if domain == "stt" and platform == "pocketsphinx":
         responder = await opener.open(built_in("intents", "conversation"))
         opener.grammars.append(responder.grammar("en"))
+    if platform == "warp":
+        face(folders()[0], "default")
     return await opener.open(built_in(platform, domain))
 
 
@@ -89,7 +93,7 @@ async def test_conversation(opener: Opener, platform: str) -> None:
     assert grammar is None or "what time is it" in grammar.sentences
 
 
-@pytest.mark.parametrize("platform", ["drawn", "none", "scripted"])
+@pytest.mark.parametrize("platform", ["drawn", "none", "scripted", "warp"])
 async def test_render(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "render")
     frames = [frame async for frame in stage.render(speech())]

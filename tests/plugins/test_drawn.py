@@ -228,6 +228,6 @@ def test_any_size_is_the_same_face(size: int, painter: Painter) -> None:
 def test_the_options_and_the_palettes_are_the_same() -> None:
     for name in PALETTES:
         assert RenderConfig(palette=name).palette == name
-    for wrong in ({"face": "mona"}, {"palette": "mud"}, {"size": 100}, {"size": 2048}, {"size": 513}, {"colour": 1}):
+    for wrong in ({"palette": "mud"}, {"size": 100}, {"size": 2048}, {"size": 513}, {"colour": 1}):
         with pytest.raises(ValidationError):
             RenderConfig(**wrong)
