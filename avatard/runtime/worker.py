@@ -8,8 +8,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from avatard.api.context import Admission
@@ -165,13 +165,13 @@ class ChildModel:
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _closed_on_error(ours):
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "avatard.runtime.child", str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-        self._header = None
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            self._header = None
+            self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)
         await self._send({"id": number, "do": "load", "engine": self._engine, "options": self._options})
         answer = await self._answer(number)
@@ -180,3 +180,13 @@ class ChildModel:
             if answer.get("kind") == "NotReady":
                 raise NotReady(f"{self._name}: {answer['error']}")
             raise StageFailed(self._stage, self._plugin, answer["error"])
+
+
+@contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    """Close the socket unless the block takes it over."""
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise

@@ -136,7 +136,8 @@ def test_a_bridge_comes_changes_and_goes_while_the_house_stands(daemon: Running,
         listener.wait_for("here/reply", lambda m: "hello" in m.text)
         daemon.hang_up()
         listener.wait_for("here/availability", lambda m: m.text != "online")
-    assert broker.retained("here/#") | broker.retained("homeassistant/#") == {}
+    left = broker.retained("here/#") | broker.retained("homeassistant/#")
+    assert left == {}, (left, daemon.log)
     assert daemon.voice() == voice
     assert daemon.end() == 0
 
