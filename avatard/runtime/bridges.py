@@ -40,10 +40,10 @@ def same(one: Configuration, other: Configuration) -> bool:
     return True
 
 
-def renamed(bridge: Bridge, configuration: Configuration) -> bool:
-    """Whether the bridge was told another name, language or set of rooms."""
+def known_as(bridge: Bridge, configuration: Configuration) -> bool:
+    """Whether the bridge was opened with what it is told of the whole: who this is, its language and its rooms."""
     one, other = bridge.configuration, configuration
-    return (one.name, one.language, one.rooms) != (other.name, other.language, other.rooms)
+    return (one.id, one.name, one.language, one.rooms) == (other.id, other.name, other.language, other.rooms)
 
 
 class Bridge:
@@ -142,8 +142,8 @@ class Bridges:
         """
         wanted = {entry.platform: entry for entry in configuration.stages.get("bridge", ())}
         for name, bridge in list(self._open.items()):
-            if name not in wanted or not alike(bridge.entry, wanted[name]) or renamed(bridge, configuration):
-                await bridge.close(removed=name not in wanted)
+            if name not in wanted or not alike(bridge.entry, wanted[name]) or not known_as(bridge, configuration):
+                await bridge.close(removed=name not in wanted or bridge.configuration.id != configuration.id)
                 # Only then: whoever cancels us closes what is still here.
                 del self._open[name]
                 if name in self._foundation.door.problems:

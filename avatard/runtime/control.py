@@ -59,7 +59,7 @@ class Control:
                 return await _finished(await door.say(_text(request), source="cli", **options))
             case "ask":
                 with self._news.subscribe(256) as news:
-                    ticket = await door.ask(_text(request), source="cli")
+                    ticket = await door.ask(_text(request), source="cli", session=request.get("session", "room"))
                     telling = asyncio.ensure_future(_tell(news, ticket, writer))
                     try:
                         return await _finished(ticket)

@@ -59,7 +59,8 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        house = await _Builder(configuration, opener, foundation, tasks).build()
+        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+            house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
         listening = None
         if house.listening is not None:
@@ -126,6 +127,7 @@ class _Builder:
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
             return named | ranked
 
+        await self._foundation.governor.weigh()
         await self._foundation.door.move_in(
             Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
         )
@@ -138,7 +140,8 @@ class _Builder:
         def opener_of(entry: PlatformEntry) -> Callable[[], Awaitable[Any]]:
             return lambda: self._opener.open(entry)
 
-        return Ranking(domain, [(entry.platform, opener_of(entry)) for entry in self._entries(domain)])
+        candidates = [(entry.platform, opener_of(entry)) for entry in self._entries(domain)]
+        return self._opener.ranked(Ranking(domain, candidates, self._feed))
 
     def _wake_phrases(self) -> tuple[str, ...]:
         names: list[str] = []

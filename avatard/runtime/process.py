@@ -9,9 +9,9 @@ from contextlib import suppress
 import psutil
 
 
-def memory_mb() -> float:
-    """Megabytes of this process and all its children: PSS where the system gives it, else RSS."""
-    me = psutil.Process()
+def memory_mb(pid: int | None = None) -> float:
+    """Megabytes of a process (this one) and all its children: PSS where the system gives it, else RSS."""
+    me = psutil.Process(pid)
     total = 0
     for process in (me, *me.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):

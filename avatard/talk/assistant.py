@@ -86,6 +86,7 @@ class Door:
     async def ask(self, text: str, *, source: str = "api", session: str = "room") -> Ticket:
         """Answer a written question."""
         house = self._house
+        await house.place.sessions.admit(session)
         request = Request("ask", source, checked(text, house.max_text), session, 10, language=house.language)
         return await self._submit(request, False)
 

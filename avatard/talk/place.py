@@ -60,7 +60,7 @@ class Place:
         self.volume = 100
         self.current: Request | None = None
         self._ears, self._responders, self._voice = ears, responders, voice
-        self._sessions, self._news, self._manners, self._start = sessions, news, manners, start
+        self.sessions, self._news, self._manners, self._start = sessions, news, manners, start
         self._task: asyncio.Task[None] | None = None
         self._queue: list[Request] = []
         self._switch = asyncio.Lock()
@@ -263,7 +263,7 @@ class Exchanging:
         sound = wake_chime() if place._manners.wake_chime else None
         if sound is not None:
             await place.displays.chime(sound)
-        begins = request.wake.at if request.wake else 0.0
+        begins = request.wake.at if request.wake else None
         heard = await place._ears.hear(
             request.hearing, begins, place._manners.language, len(sound) / 48_000 if sound is not None else 0.0
         )
@@ -278,13 +278,13 @@ class Exchanging:
     async def _reply(self, heard: Transcript) -> None:
         place = self._place
         place._set("processing")
-        session = place._sessions.view(self.request.session, heard.language)
-        tokens = await self._understood(heard, session) if heard.text else None
-        try:
-            await self._say(tokens if tokens is not None else tokens_of(place._manners.apology))
-        finally:
-            if self._answer is not None and heard.text:
-                place._sessions.remember(self.request.session, Exchange(heard.text, self._answer.said))
+        async with place.sessions.using(self.request.session) as session:
+            tokens = await self._understood(heard, session.view(heard.language)) if heard.text else None
+            try:
+                await self._say(tokens if tokens is not None else tokens_of(place._manners.apology))
+            finally:
+                if self._answer is not None and heard.text:
+                    session.remember(Exchange(heard.text, self._answer.said))
 
     async def _understood(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
         for _, responder in self._place._responders:

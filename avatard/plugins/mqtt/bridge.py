@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiomqtt
@@ -21,6 +22,8 @@ from avatard.plugins.mqtt.publications import Publications
 
 FAREWELL_LIMIT = 1.5
 """Seconds that the last messages may take."""
+LETTING_GO = 1.0
+"""Seconds that Home Assistant has for removing its entities, before what they showed is emptied."""
 BIRTH_DELAY = (0.5, 3.0)
 """Seconds, at random, after which Home Assistant is told everything: all its devices hear of its birth at once."""
 LOGGED = 20
@@ -73,7 +76,14 @@ class Bridge:
 
     async def farewell(self) -> None:
         """Say that it is gone, if the broker can be told in time; else its will does."""
+        if self._context.removed():
+            self._publications.withdraw_device()
+            await self._sent()
+            await asyncio.sleep(LETTING_GO)
         self._publications.farewell(self._context.removed())
+        await self._sent()
+
+    async def _sent(self) -> None:
         for _ in range(int(FAREWELL_LIMIT / 0.05)):
             if self._outbox.empty:
                 break
@@ -117,14 +127,16 @@ class Bridge:
     def _refuse(self, message: aiomqtt.Message, name: str, why: str) -> None:
         if self._logged.take():
             self._context.logger.warning("%s: %s", message.topic, why)
-        self._publications.tell("problem", where=name, what=why, over=False)
+        told = self._publications.event("problem", where=name, what=why, over=False)
+        self._outbox.answer(replace(told, qos=0))
         self._reply(message, answer(False, error=why))
 
     def _reply(self, message: aiomqtt.Message, payload: bytes) -> None:
         properties: Any = message.properties
         topic = getattr(properties, "ResponseTopic", None)
         if topic and not any(c in topic for c in "+#\x00") and not topic.startswith(f"{self._base}/"):
-            self._outbox.tell(Outgoing(topic, payload, correlation=getattr(properties, "CorrelationData", b"")))
+            correlation = getattr(properties, "CorrelationData", None)
+            self._outbox.answer(Outgoing(topic, payload, correlation=correlation, qos=0))
 
 
 @asynccontextmanager
