@@ -54,12 +54,13 @@ class Broker:
 
     ``tls``: ``True``, or ``"expired"`` for a server certificate that ran out. ``certificate``: clients must show one.
     ``users``: name → password, and nobody else. ``acl``: the text of mosquitto's acl_file. ``options``: more lines of
-    mosquitto.conf.
+    mosquitto.conf. ``save``: every change is on the disk at once, so that a killed broker comes back with it; slow.
     """
 
     def __init__(
         self, folder: Path, *, tls: bool | str = False, certificate: bool = False, users: dict[str, str] | None = None,
         acl: str | None = None, websockets: bool = False, options: Sequence[str] = (), port: int | None = None,
+        save: bool = False,
     ) -> None:  # fmt: skip
         self.folder = folder / f"broker{next(_number)}"
         self.folder.mkdir(parents=True)
@@ -73,8 +74,7 @@ class Broker:
         secure += ["require_certificate true"] if certificate else []
         lines = [
             f"user {getpass.getuser()}", "persistence true", f"persistence_location {self.folder}/",
-            # Every change is on the disk at once, so that a killed broker comes back with it.
-            "autosave_interval 1000",
+            *(["autosave_on_changes true", "autosave_interval 1"] if save else ["autosave_interval 0"]),
             f"log_dest file {self._log}", "log_type all", f"allow_anonymous {'false' if users else 'true'}",
         ]  # fmt: skip
         if users:

@@ -12,7 +12,7 @@ from broker import HOST, Broker, Listener
 
 
 def test_what_is_retained_outlives_a_kill_and_can_be_lost(tmp_path: Path) -> None:
-    with Broker(tmp_path) as broker, Listener(broker, "a/#") as listener:
+    with Broker(tmp_path, save=True) as broker, Listener(broker, "a/#") as listener:
         listener.publish("a/kept", "1", retain=True)
         listener.publish("a/passing", "2", respond="b/answer", correlation=b"7", expiry=30)
         kept, passing = listener.wait_for("a/kept"), listener.wait_for("a/passing")

@@ -36,6 +36,7 @@ from avatard.plugins.mqtt.commands import Say
 from avatard.plugins.mqtt.discovery import device_message, discovery_topic
 from avatard.runtime.config import ConfigProblems
 from avatard.runtime.config import load as configuration
+from avatard.runtime.config.core import Memory
 
 EXAMPLES = sorted((ROOT / "config" / "examples").glob("*.yaml"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -185,10 +186,28 @@ async def test_a_page_names_what_there_is(path: Path) -> None:
         assert load(block), block
 
 
-def test_the_configuration_on_the_page_is_accepted(tmp_path: Path) -> None:
-    (block,) = [b for b in blocks(ROOT / "docs" / "home-assistant.md", "yaml") if "!secret" in b]
-    (tmp_path / "page.yaml").write_text(block)
-    assert configuration(settled(tmp_path / "page.yaml", tmp_path)).id == "living-room"
+def test_configurations_on_the_pages_are_accepted(tmp_path: Path) -> None:
+    found = [b for page in ("home-assistant", "memory") for b in blocks(ROOT / "docs" / f"{page}.md", "yaml")]
+    ours = [b for b in found if not b.startswith("action:")]
+    assert len(ours) == 2, ours
+    for block in ours:
+        (tmp_path / "page.yaml").write_text(block)
+        assert configuration(settled(tmp_path / "page.yaml", tmp_path)).core.memory, block
+
+
+def test_the_page_on_memory_tells_the_tiers_as_they_are() -> None:
+    text, memory = (ROOT / "docs" / "memory.md").read_text(), Memory()
+    (block,) = blocks(ROOT / "docs" / "memory.md", "yaml")
+    assert Memory.model_validate(load(block)["memory"] | {"budget_mb": "auto"}) == memory, block
+    for tier in ("tidy", "shed", "survive"):
+        percent = getattr(memory, f"{tier}_percent")
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{tier}` |")]
+        assert f"{percent:.0f} %" in row, row
+        assert re.findall(r"`([a-z]+_[a-z]+|trim)`", row) == list(getattr(memory.steps, tier)), row
+    for path in EXAMPLES:
+        budget = re.search(r"budget_mb: (\d+)", path.read_text())
+        row = [line for line in text.splitlines() if f"[{path.name}]" in line]
+        assert (not budget and not row) or (budget and row[0].endswith(f"| {budget[1]} |")), (path, row)
 
 
 def test_commands_on_the_page_are_taken() -> None:

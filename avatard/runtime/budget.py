@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
+from avatard.api.errors import ConfigError
 from avatard.api.news import Tier
+from avatard.runtime.config.core import Memory
 
 CGROUP_SHARE, MACHINE_SHARE = 0.9, 0.5
 """What ``auto`` takes of our control group's limit; without one, of the machine's memory."""
@@ -28,6 +31,16 @@ def budget_of(setting: int | Literal["auto"]) -> float:
         return float(setting)
     limit = cgroup_limit_mb()
     return limit * CGROUP_SHARE if limit is not None else psutil.virtual_memory().total / 1e6 * MACHINE_SHARE
+
+
+def too_little(source: str, settings: Memory, budget: float, needed: float) -> ConfigError:
+    """The error for a budget that what was chosen does not fit into: what it needs, and what to write."""
+    enough = math.ceil(needed / settings.tidy_percent * 10) * 10
+    auto = " (auto)" if settings.budget_mb == "auto" else ""
+    return ConfigError(
+        f"{source}: memory.budget_mb: {budget:.0f}{auto} is too little: the engines of this configuration take "
+        f"{needed:.0f} MB as measured; write 'budget_mb: {enough}' or more under 'memory:', or choose smaller engines"
+    )
 
 
 def cgroup_limit_mb(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float | None:

@@ -14,9 +14,9 @@ from typing import Protocol
 import psutil
 
 from avatard.api.context import Pulse
-from avatard.api.errors import ConfigError, OutOfMemory, Refused
+from avatard.api.errors import OutOfMemory, Refused
 from avatard.api.news import News, Tier, TierChanged
-from avatard.runtime.budget import budget_of, room_mb, strain
+from avatard.runtime.budget import budget_of, room_mb, strain, too_little
 from avatard.runtime.config.core import Memory, Step
 from avatard.runtime.ledger import Ledger
 from avatard.runtime.model import trim
@@ -61,10 +61,9 @@ class Governor:
         self._measure, self._strained, self._room, self._clock = measure, strained, room, clock
         self._thread = ThreadPoolExecutor(1, "governor")
         self._load = asyncio.Lock()
-        self._shed = 0
         self.memory_mb = 0.0
         """What was measured last."""
-        self._opening = False
+        self._opening, self._shed = False, 0
         self._chain: set[str] = set()
         self._beyond: set[str] = set()
         self.configure(settings, source)
@@ -99,13 +98,7 @@ class Governor:
         needed = await self._measured()
         if needed <= self.budget_mb:
             return
-        enough = -(-needed / self._settings.tidy_percent * 100 // 10) * 10
-        raise ConfigError(
-            f"{self._source}: memory.budget_mb: {self.budget_mb:.0f}"
-            f"{' (auto)' if self._settings.budget_mb == 'auto' else ''} is too little: the engines of this "
-            f"configuration take {needed:.0f} MB as measured; write 'budget_mb: {enough:.0f}' or more under 'memory:', "
-            "or choose smaller engines"
-        )
+        raise too_little(self._source, self._settings, self.budget_mb, needed)
 
     async def run(self, pulse: Pulse) -> None:
         """Look at the memory, for ever."""
@@ -131,7 +124,7 @@ class Governor:
         if self.tier != before:
             self._enter(before)
         await self._relieve(pressed)
-        if moved and ORDER.index(self.tier) <= ORDER.index(before):
+        if moved and higher(before, self.tier) == before:
             self._recover()
 
     @asynccontextmanager
@@ -166,8 +159,7 @@ class Governor:
             )
 
     async def _make_room(self, name: str, needed: float) -> None:
-        limit = self.budget_mb * self._settings.shed_percent / 100
-        if await self._measured() + needed <= limit:
+        if await self._measured() + needed <= (limit := self.budget_mb * self._settings.shed_percent / 100):
             return
         for step in (*self._settings.steps.tidy, *self._settings.steps.shed):
             # A house that opens needs all of its engines: one is not put down for the next.
@@ -227,20 +219,19 @@ class Governor:
             self._beyond.clear()
         if self.tier != "survive":
             self.belongings.refusing = False
-        say = log.warning if ORDER.index(self.tier) > ORDER.index(before) else log.info
+        say = log.info if higher(before, self.tier) == before else log.warning
         say("memory: tier %s: %.0f of %.0f MB", self.tier, self.memory_mb, self.budget_mb)
         self._news.publish(TierChanged(self.tier, (), 0.0, self.memory_mb, self.budget_mb))
 
     def _recover(self) -> None:
         """A calm while has passed: one engine may serve again, where what it takes leaves things calm."""
-        calm = self.budget_mb * self._settings.tidy_percent / 100
-        if (engine := self.belongings.step_up(calm - self.memory_mb)) is not None:
+        room = self.budget_mb * self._settings.tidy_percent / 100 - self.memory_mb
+        if (engine := self.belongings.step_up(room)) is not None:
             self._announce(f"step_up: {engine}", 0.0)
 
     async def _tell(self, what: str) -> None:
         """Measure what a step gave back, and make it known."""
-        before = self.memory_mb
-        freed = before - await self._measured()
+        freed = self.memory_mb - await self._measured()
         self._shed += 1
         if what != "trim" or freed >= WORTH_TELLING:
             self._announce(what, max(0.0, freed))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, missing
+
+from avatard.runtime.budget import CGROUP_SHARE, MACHINE_SHARE
 
 UNITS = {"system": ROOT / "systemd" / "avatard.service", "user": ROOT / "systemd" / "user" / "avatard.service"}
 
@@ -85,6 +88,14 @@ def test_the_system_service_is_hardened(tmp_path: Path) -> None:
     bare = tmp_path / "avatard.service"
     bare.write_text("[Service]\nExecStart=/bin/true\n")
     assert analyze("security", "--offline=yes", "--threshold=20", str(bare)).returncode != 0
+
+
+def test_the_walls_stand_behind_the_tiers(scope: str) -> None:
+    walls = dict(re.findall(r"(?m)^(Memory\w+)=(\d+)%$", UNITS[scope].read_text()))
+    high, wall = int(walls["MemoryHigh"]) / 100, int(walls["MemoryMax"]) / 100
+    budget = high * CGROUP_SHARE
+    assert abs(budget - MACHINE_SHARE) < 0.05, "as much as without systemd"
+    assert budget < high < budget * 1.2 < wall * 0.9
 
 
 def test_the_account_and_its_files(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psutil
 import pytest
 
-from avatard.api.errors import Refused
-from avatard.api.news import SentenceSpoken, StateChanged, TurnFinished, TurnReport
+from avatard.api.errors import OutOfMemory, Refused
+from avatard.api.news import EngineChanged, SentenceSpoken, StateChanged, TurnFinished, TurnReport
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import House, open_house
 
@@ -156,6 +157,41 @@ async def test_a_ranking_steps_down_within_the_sentence(scripted: Scripted) -> N
     async with open_house(scripted(tts=ranking)) as house:
         report = await (await house.door.say("Still said.")).finished
     assert (report.reply, report.error) == ("Still said.", "")
+
+
+class Crowded:
+    """An engine that finds no room when it is used; it takes a little first."""
+
+    async def speak(self, sentence: Any) -> Any:
+        raise OutOfMemory("no room")
+        yield
+
+    async def render(self, speech: Any) -> Any:
+        await anext(speech)
+        raise OutOfMemory("no room")
+        yield
+
+    @asynccontextmanager
+    async def open(self, language: str) -> Any:
+        raise OutOfMemory("no room")
+        yield
+
+
+@pytest.mark.parametrize("stage", ["tts", "render", "stt"])
+async def test_an_engine_without_room_hands_over_and_nothing_is_lost(scripted: Scripted, stage: str) -> None:
+    two = ["scripted", {"platform": "scripted"}]
+    ranks = {"avatar": {"render": two}} if stage == "render" else {stage: two}
+    async with open_house(scripted(microphone=asks("hello"), **ranks)) as house:
+        voice, ears = house.place._voice, house.place._ears
+        assert ears is not None
+        ranking: Any = {"tts": voice.tts, "render": voice.render, "stt": ears._stt}[stage]
+        ranking._opened[0] = Crowded()
+        with house.feed.subscribe(256) as news:
+            report = (await finished(house))[0]
+            changed = [e for e in news.waiting() if isinstance(e, EngineChanged)]
+    assert (report.heard, report.reply, report.error) == ("hello", "You said: hello.", "")
+    assert report.frames["count"] == 23
+    assert changed == [EngineChanged(stage, "scripted", "no room")] and ranking.above == "scripted"
 
 
 async def test_a_reply_that_never_ends_is_cut(scripted: Scripted) -> None:
