@@ -81,7 +81,10 @@ class Service:
     def _exactly(self, size: int) -> bytes:
         data = bytearray()
         while len(data) < size:
-            piece = self._sock.recv(size - len(data))
+            try:
+                piece = self._sock.recv(size - len(data))
+            except OSError:  # closed in the midst of what we were sending
+                piece = b""
             if not piece:
                 os._exit(0)
             data += piece

@@ -211,11 +211,10 @@ class Daemon:
                 if not same(old, fresh):
                     await _finish(foundation)
                     return
-                foundation.governor.configure(fresh.core.memory, fresh.source)
-                await self._become(fresh, bridges)
+                await self._become(fresh, foundation, bridges)
             self._notifier.ready()
 
-    async def _become(self, fresh: Configuration, bridges: Bridges) -> None:
+    async def _become(self, fresh: Configuration, foundation: Foundation, bridges: Bridges) -> None:
         """Only bridges have changed, or what needs no opening."""
         try:
             await bridges.become(fresh)
@@ -223,6 +222,7 @@ class Daemon:
             self._go_back(err)
             await bridges.become(self._configuration, patient=True)
         else:
+            foundation.governor.configure(fresh.core.memory, fresh.source)
             self._serving = fresh
             self._reloaded()
 

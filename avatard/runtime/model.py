@@ -140,7 +140,8 @@ class ThreadModel:
             if self._pool is None:
                 return
             try:
-                await asyncio.wait_for(self._emptied(), CLOSE_LIMIT)
+                async with asyncio.timeout(CLOSE_LIMIT):
+                    await self._emptied()
             except TimeoutError as late:
                 raise StageFailed(self._stage, self._plugin, f"did not close within {CLOSE_LIMIT:.0f} s") from late
             finally:

@@ -11,7 +11,6 @@ from typing import Any
 from avatard.api.news import (
     EngineChanged,
     Problem,
-    ReplyText,
     SettingChanged,
     StateChanged,
     TierChanged,
@@ -26,7 +25,6 @@ log = logging.getLogger("avatard")
 
 async def tell(feed: Feed) -> None:
     """Log the news, for ever."""
-    reply = ""
     ailing: set[str] = set()
     with feed.subscribe(256) as news:
         async for event in news:
@@ -37,11 +35,8 @@ async def tell(feed: Feed) -> None:
                     log.info("wake word: %s (%.2f)", phrase, score)
                 case Transcribed(text):
                     log.info("heard: %s", text or "(not understood)")
-                case ReplyText(_, text):
-                    reply += text
                 case TurnFinished(report):
-                    log.info("said: %s%s  %s", reply.strip(), " (interrupted)" if report.interrupted else "", report.ms)
-                    reply = ""
+                    log.info("said: %s%s  %s", report.reply, " (interrupted)" if report.interrupted else "", report.ms)
                 case SettingChanged(name, value):
                     log.info("%s: %s", name, value)
                 case EngineChanged(stage, engine, why):

@@ -8,8 +8,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from avatard.api.context import Admission
@@ -174,13 +174,13 @@ class ChildModel:
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _closed_on_error(ours):
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "avatard.runtime.child", str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-        self._header = None
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            self._header = None
+            self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)
         request = {"id": number, "do": "load", "engine": self._engine, "options": self._options, "custom": mounted()}
         await self._send(request)
@@ -191,3 +191,13 @@ class ChildModel:
                 raise NotReady(f"{self.name}: {answer['error']}")
             raise StageFailed(self._stage, self._plugin, answer["error"])
         self._loaded = True
+
+
+@contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    """Close the socket unless the block takes it over."""
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
