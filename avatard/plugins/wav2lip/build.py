@@ -1,0 +1,237 @@
+"""Makes the parts: reads the file, takes it apart, and proves that the parts draw the same picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avatard.api.errors import ConfigError
+
+from .binding import Binding, bind, ports
+from .graph import Array, Graph, per_picture
+from .parts import Part, Parts, digest, keep, kept
+from .rows import Rows
+from .sessions import Ways, open_parts, run, session
+from .split import Cut, Resists, cut, fold_normalisation, split_convolutions
+
+SAME = {"float32": 1e-4, "float16": 2e-2}
+"""How far a picture of the parts may be from the whole graph's, of 1; what is measured is near 1e-6 and 1e-3."""
+OLDEST = 10
+"""Opset: rows cannot be cut by inputs before it."""
+LARGEST = 2_000_000_000
+"""Bytes: more is no single protobuf file."""
+
+
+class Builder:
+    """Makes the parts of one file, or finds them made."""
+
+    def __init__(self, model: str, cache: str, split: bool, full_precision: bool) -> None:
+        """Say which file.
+
+        Args:
+            model: the ONNX file.
+            cache: the folder for the parts.
+            split: False leaves it whole.
+            full_precision: make float32 of float16, which a CPU computes with anyway.
+        """
+        self._model, self._cache = Path(model), Path(cache)
+        self._split, self._full = split, full_precision
+
+    def build(self, room: int) -> str:
+        """Return the folder in which the parts lie; ``room`` is how many bytes of each avatar picture may be kept.
+
+        Raises:
+            ConfigError: the file cannot serve.
+        """
+        if not self._model.is_file():
+            raise ConfigError(f"wav2lip: model: there is no file {self._model}; give the path of a Wav2Lip .onnx")
+        if not 0 < self._model.stat().st_size < LARGEST:
+            raise ConfigError(f"wav2lip: {self._model}: {self._model.stat().st_size} bytes are no ONNX network")
+        name = digest(self._model) + ("-32" if self._full else "")
+        made: Parts | None = None
+        for way in ("linear", "plain") if self._split else ("whole",):
+            folder = self._cache / f"{name}-{way}"
+            made = kept(folder) or self._make(folder, way)
+            if made.resists or made.face_bytes <= room:
+                break
+        return str(folder)
+
+    def _make(self, folder: Path, way: str) -> Parts:
+        model = read(self._model)
+        where = str(self._model)
+        binding = bind(ports(_inputs(model)), ports(model.graph.output), where)
+        check_weights(model, where)
+        if self._full and binding.kind == "float16":
+            as_float32(model)
+            binding = replace(binding, kind="float32")
+        pictures = whole_pictures(model, binding, where)
+        if not np.isfinite(pictures).all():
+            raise ConfigError(f"wav2lip: {where}: its picture is not a number; the file is damaged")
+        try:
+            parts, models = self._apart(model, binding, way)
+            prove(parts, models, pictures, trial(binding))
+        except Resists as why:
+            parts = _described(binding, resists=str(why), parts={"whole": Part("", "", {}, {})})
+            models = {"whole": model}
+        try:
+            return keep(folder, parts, models)
+        except OSError as err:
+            raise ConfigError(f"wav2lip: {folder}: its parts cannot be kept: {err.strerror}; make room there") from err
+
+    def _apart(self, model: Any, binding: Binding, way: str) -> tuple[Parts, dict[str, Any]]:
+        if way == "whole":
+            raise Resists("split is off")
+        if binding.kind != "float32":
+            raise Resists("it computes in float16")
+        try:
+            shape = {binding.mel: (1, 1, 80, 16), binding.face: (1, 6, binding.height, binding.width)}
+            graph = Graph.read(model, shape)
+        except Exception as err:  # shape inference raises its own kinds
+            raise Resists(f"its shapes cannot be told: {err}") from err
+        if graph.opset < OLDEST:
+            raise Resists(f"its opset is {graph.opset}, older than {OLDEST}")
+        fold_normalisation(graph)
+        if way == "linear":
+            split_convolutions(graph, binding)
+        return take_apart(graph, binding, cut(graph, binding))
+
+
+def take_apart(graph: Graph, binding: Binding, where: Cut) -> tuple[Parts, dict[str, Any]]:
+    """Make the three models of a graph and describe them."""
+    joint = graph.between((*where.mel, *where.face), [binding.picture])
+    rows = Rows(graph, joint, binding.picture, binding.height // 2)
+    rows.apply()
+    shapes = {name: _kept_shape(graph.shapes[name], rows.start(name)) for name in (*where.mel, *where.face)}
+    start = rows.start(binding.picture)
+    free = binding.batch is None or all(per_picture(node) for node in graph.nodes)
+    batch = None if free else binding.batch
+    full = {name: graph.shapes[name][1:] for name in (binding.mel, binding.face, *where.mel, *where.face)}
+    picture = (*graph.shapes[binding.picture][1:2], binding.height - start, binding.width)
+    models = {
+        "sound": graph.model({binding.mel: full[binding.mel]}, {n: full[n] for n in where.mel}, batch),
+        "face": graph.model({binding.face: full[binding.face]}, {n: full[n] for n in where.face}, batch),
+        "joint": graph.model(shapes, {binding.picture: picture}, batch),
+    }
+    parts = {
+        "sound": Part("", "", {binding.mel: 0}, {n: rows.start(n) for n in where.mel}),
+        "face": Part("", "", {binding.face: 0}, {n: rows.start(n) for n in where.face}),
+        "joint": Part("", "", {n: rows.start(n) for n in shapes}, {binding.picture: start}),
+    }
+    size = sum(4 * int(np.prod(shapes[name])) for name in where.face)
+    return replace(_described(binding, "", parts), batch=batch, face_bytes=size), models
+
+
+def read(path: Path) -> Any:
+    """Read a file.
+
+    Raises:
+        ConfigError: it is no ONNX network.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=True)
+        onnx.checker.check_model(model)
+    except Exception as err:  # protobuf, the checker and the file system each raise their own
+        reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        raise ConfigError(
+            f"wav2lip: {path}: not an ONNX network, or cut short: {reason}; download or export it again"
+        ) from err
+    return model
+
+
+def check_weights(model: Any, where: str) -> None:
+    """Look for numbers that are none.
+
+    Raises:
+        ConfigError: names the weights.
+    """
+    from onnx import numpy_helper
+
+    for weights in model.graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ConfigError(f"wav2lip: {where}: weights {weights.name} are not numbers; download or export it again")
+
+
+def trial(binding: Binding) -> tuple[Array, Array]:
+    """Two mels and two faces by which ways of computing are compared."""
+    random = np.random.default_rng(7)
+    mel = random.uniform(-4, 4, (2, 1, 80, 16)).astype(np.float32)
+    face = random.random((2, 6, binding.height, binding.width), np.float32)
+    face[:, :3, binding.height // 2 :] = 0
+    return mel, face
+
+
+def whole_pictures(model: Any, binding: Binding, where: str) -> Array:
+    """Run the whole graph on ``trial``.
+
+    Raises:
+        ConfigError: it does not run, or gives another shape.
+    """
+    mel, face = (side.astype(binding.kind) for side in trial(binding))
+    try:
+        opened = session(model.SerializeToString(), Ways())
+        pictures = run(opened, {binding.mel: mel, binding.face: face}, [binding.picture], binding.batch)[0]
+    except Exception as err:  # onnxruntime has its own kinds
+        raise ConfigError(f"wav2lip: {where}: it does not run: {str(err).splitlines()[0]}") from err
+    if pictures.shape != (2, 3, binding.height, binding.width):
+        raise ConfigError(f"wav2lip: {where}: its picture has the shape {pictures.shape}, not a face's")
+    return np.asarray(pictures, np.float32)
+
+
+def prove(parts: Parts, models: dict[str, Any], pictures: Array, fed: tuple[Array, Array]) -> None:
+    """Let the parts draw what the whole graph has drawn.
+
+    Raises:
+        Resists: they draw something else.
+    """
+    try:
+        network = open_parts(parts, {name: m.SerializeToString() for name, m in models.items()})
+        drawn = network.draw(fed[0], [network.look(face[None]) for face in fed[1]])
+    except Exception as err:  # onnxruntime has its own kinds
+        raise Resists(f"its parts do not run: {err}") from err
+    off = float(np.abs(drawn - pictures[:, :, parts.lower :]).max())
+    if not off <= SAME[parts.kind]:
+        raise Resists(f"its parts draw another picture (by {off:.2g})")
+
+
+def as_float32(model: Any) -> None:
+    """Make a float16 network one of float32."""
+    from onnx import TensorProto, numpy_helper
+
+    def wide(tensor: Any) -> None:
+        if tensor.data_type == TensorProto.FLOAT16:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    for weights in model.graph.initializer:
+        wide(weights)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                wide(attribute.t)
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT16:
+                attribute.i = TensorProto.FLOAT
+    del model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+
+
+def _inputs(model: Any) -> list[Any]:
+    """What is fed: old files list their weights among the inputs."""
+    weights = {w.name for w in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def _described(binding: Binding, resists: str, parts: dict[str, Part]) -> Parts:
+    return Parts(binding.height, binding.width, binding.mel, binding.face, binding.picture, binding.batch,
+                 binding.kind, resists, parts)  # fmt: skip
+
+
+def _kept_shape(shape: tuple[int, ...], start: int) -> tuple[int, ...]:
+    return (shape[1], shape[2] - start, *shape[3:]) if start else shape[1:]
