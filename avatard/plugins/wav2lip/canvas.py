@@ -1,0 +1,41 @@
+"""The face's pictures, and the drawn mouth laid upon them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from avatard.api.flow import Pixels
+from avatard.face.bundle import Face
+from avatard.face.compose import Region, crop, paste
+
+
+class Canvas:
+    """A face ready for a network that takes pictures of one size; on the thread that lays the mouths."""
+
+    def __init__(self, face: Face, height: int, width: int) -> None:
+        """Crop the face of each picture once.
+
+        Args:
+            face: at the size that is shown.
+            height: of the network's picture.
+            width: the same.
+        """
+        self._frames = face.frames
+        self._regions = [Region.around(box, frame) for box, frame in zip(face.boxes, face.frames, strict=True)]
+        crops = (crop(frame, region, width) for frame, region in zip(face.frames, self._regions, strict=True))
+        self.crops = [np.ascontiguousarray(c) for c in crops]
+        self._shape = height // 2, width, 3
+
+    def lay(self, number: int, lower: bytes, share: float) -> Pixels:
+        """Lay a lower half upon picture ``number``; ``share`` (0-1) of it is seen."""
+        drawn = np.frombuffer(lower, np.uint8).reshape(self._shape)
+        upper = self.crops[number][: -len(drawn)]
+        return paste(self._frames[number], np.concatenate([upper, drawn]), self._regions[number], share)
+
+
+def there_and_back(loop: tuple[int, ...], length: int) -> Iterator[int]:
+    """Numbers of pictures for a silent loop of ``length``: it goes out and comes back to where it began."""
+    for at in range(length):
+        yield loop[min(at, length - at) % len(loop)]

@@ -1,0 +1,151 @@
+"""Speech into pictures of a face whose mouth a network draws."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avatard.api.context import Model, PluginContext
+from avatard.api.errors import StageFailed
+from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
+from avatard.api.stages import LipSyncRenderer
+from avatard.face.bundle import Face, find, load
+from avatard.face.compose import Fade
+from avatard.face.cut import batches
+from avatard.plugins.wav2lip.canvas import Canvas, there_and_back
+from avatard.plugins.wav2lip.config import RenderConfig
+from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
+
+MEGABYTES = 300
+BUILDING = 900
+"""Megabytes while the parts are made: the file, its weights, and the sessions that prove them."""
+CANVAS = 20
+CAREFUL = 5
+"""Pictures at an answer's start that are drawn one by one: the first must not wait for others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture that is due."""
+
+    window: Window
+    audio: Samples
+    sentence: Sentence
+    index: int
+    """Since the answer began."""
+    number: int
+    """Of the face's picture under it."""
+    share: float
+    """How much of the drawn mouth is seen, 0-1."""
+
+
+class NetworkFace:
+    """A face whose mouth is drawn by the network while it speaks; in silence the plain picture is shown."""
+
+    def __init__(self, network: Model, canvas: Model, face: Face, crops: list[bytes], batch: int, offset: int) -> None:
+        """Take the two models.
+
+        Args:
+            network: draws mouths.
+            canvas: lays them.
+            face: at the size that is shown.
+            crops: of each of its pictures what the network sees.
+            batch: most pictures drawn at once.
+            offset: milliseconds by which the network hears later.
+        """
+        self._network, self._canvas, self._face, self._crops = network, canvas, face, crops
+        self._batch, self._offset = batch, offset
+        self._lived = 0
+
+    async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
+        """Yield the frames of one answer, as many at once as there is sound for."""
+        hearing, fade = Hearing(self._offset), Fade()
+        waiting: deque[tuple[Samples, Sentence]] = deque()
+        start, index = self._lived, 0
+        async with self._network.use(), aclosing(batches(speech)) as lots:
+            async for lot in lots:
+                waiting.extend(lot or ())
+                windows = hearing.feed([audio for audio, _ in lot]) if lot else hearing.finish()
+                while windows:
+                    count = 1 if index < CAREFUL else self._batch
+                    due = [
+                        self._due(start, index + at, window, waiting.popleft(), fade)
+                        for at, window in enumerate(windows[:count])
+                    ]
+                    del windows[:count]
+                    for picture, pixels in zip(due, await self._draw(due), strict=True):
+                        self._lived = max(self._lived, start + picture.index + 1)
+                        yield VideoFrame(pixels, picture.audio, picture.index / FPS, picture.sentence)
+                    index += len(due)
+
+    def _due(self, start: int, index: int, window: Window, sound: tuple[Samples, Sentence], fade: Fade) -> Picture:
+        loop = self._face.loop
+        return Picture(window, *sound, index, loop[(start + index) % len(loop)], fade.step(not silent(window)))
+
+    async def _draw(self, due: list[Picture]) -> list[Pixels]:
+        seen = [picture for picture in due if picture.share > 0]
+        lower = b""
+        if seen:
+            crops = [self._crops[picture.number] for picture in seen]
+            mel = np.stack([picture.window for picture in seen]).astype(np.float32).tobytes()
+            lower = await self._network.call("draw", crops, mel)
+            if not lower or len(lower) % len(seen):
+                raise StageFailed("render", "wav2lip", "the network gave no picture")
+        size = len(lower) // max(1, len(seen))
+        drawn = iter([lower[at : at + size] for at in range(0, len(lower), size or 1)])
+        return [
+            await self._canvas.call("lay", picture.number, next(drawn), picture.share)
+            if picture.share > 0 else self._face.frames[picture.number]
+            for picture in due
+        ]  # fmt: skip
+
+    async def idle(self, seconds: float) -> AsyncGenerator[VideoFrame, None]:
+        """Yield a silent loop of the face."""
+        for index, number in enumerate(there_and_back(self._face.loop, max(1, round(seconds * FPS)))):
+            yield VideoFrame(self._face.frames[number], np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
+
+
+@asynccontextmanager
+async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIterator[LipSyncRenderer]:
+    """Take the network apart where that was not done yet, and open it; leaving the block puts it down."""
+    from avatard.plugins.wav2lip.engine import Engine
+
+    face = load(find(config.face)).at(config.size)
+    room = config.keep_mb * 1_000_000
+    folder = await _built(context, config, room // len(face.frames))
+    providers = ["auto"] if config.providers == "auto" else list(config.providers)
+    network = context.model(Engine, MEGABYTES, python=config.python, folder=folder, threads=config.threads,
+                            providers=providers, room=room)  # fmt: skip
+    canvas: Model | None = None
+    try:
+        await network.load()
+        how = await network.call("describe")
+        if how["resists"] and config.split:
+            context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
+        made = Canvas(face, how["height"], how["width"])
+        canvas = context.model(lambda: made, CANVAS, part="canvas")  # type: ignore[arg-type]
+        crops = [crop.tobytes() for crop in made.crops]
+        yield NetworkFace(network, canvas, face, crops, config.batch, config.audio_offset_ms)
+    finally:
+        if canvas is not None:
+            await canvas.unload()
+        await network.unload()
+
+
+async def _built(context: PluginContext, config: RenderConfig, room: int) -> str:
+    """The folder of the parts; they are made on a thread of its own whose memory is given back."""
+    from avatard.plugins.wav2lip.build import Builder
+
+    path = Path(config.model)
+    on_card = config.providers != "auto" and config.providers[0] != "cpu"
+    builder = context.model(Builder, BUILDING, part="parts", model=str(path), cache=str(context.cache),
+                            split=config.split, full_precision=not on_card)  # fmt: skip
+    try:
+        return str(await builder.call("build", room))
+    finally:
+        await builder.unload()
