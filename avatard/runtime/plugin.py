@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from avatard.api.context import Cache, Model, PluginContext, Pulse
@@ -77,9 +78,15 @@ class Opener:
     def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]]) -> PluginContext:
         ground = self.foundation
 
-        def make_model(engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool) -> Model:
-            kind = ChildModel if isolate else ThreadModel
-            model = kind(engine, options, megabytes, entry.domain, entry.platform, ground.admission)
+        def make_model(
+            engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool, python: Path | None, part: str
+        ) -> Model:
+            name = f"{entry.platform}.{part}" if part else entry.platform
+            model: ChildModel | ThreadModel
+            if isolate or python is not None:
+                model = ChildModel(engine, options, megabytes, entry.domain, name, ground.admission, python)
+            else:
+                model = ThreadModel(engine, options, megabytes, entry.domain, name, ground.admission)
             self.models.append(model)
             self.stack.push_async_callback(model.unload)
             return model

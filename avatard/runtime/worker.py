@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from avatard.api.context import Admission
@@ -20,6 +21,14 @@ ANSWER_LIMIT = 30.0
 """Seconds that a child may be silent in the midst of a call."""
 DEATHS, DEATHS_WITHIN = 5, 60.0
 """So many deaths within so many seconds, and the model is given up for that time (Frigate's restart budget)."""
+ELSEWHERE = """
+import sys, types
+sys.modules["avatard"] = house = types.ModuleType("avatard")
+house.__path__ = [sys.argv[2]]
+from avatard.runtime.child import main
+main()
+"""
+"""What another interpreter runs: it finds avatard's modules and none of the libraries that were built for ours."""
 
 
 class ChildModel:
@@ -27,14 +36,15 @@ class ChildModel:
 
     def __init__(
         self, engine: type[Any] | str, options: dict[str, Any], megabytes: float, stage: str, plugin: str,
-        admission: Admission,
+        admission: Admission, python: Path | None = None,
     ) -> None:  # fmt: skip
-        """Remember what to start; nothing is started yet."""
+        """Remember what to start, and with which interpreter where it is not ours; nothing is started yet."""
         self._engine = f"{engine.__module__}:{engine.__qualname__}" if isinstance(engine, type) else str(engine)
         self._options, self._megabytes = options, megabytes
         self._stage, self._plugin = stage, plugin
         self._name = f"{stage}.{plugin}"
         self._admission = admission
+        self._python = python
         self.users = 0
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
@@ -157,13 +167,22 @@ class ChildModel:
         async with self._admission.loading(self._name, self._megabytes):
             await self._start()
 
+    async def _spawn(self, descriptor: int) -> asyncio.subprocess.Process:
+        program = [sys.executable, "-m", "avatard.runtime.child", str(descriptor)]
+        if self._python is not None:
+            program = [str(self._python), "-c", ELSEWHERE, str(descriptor), str(Path(__file__).parents[1])]
+        return await asyncio.create_subprocess_exec(
+            *program, pass_fds=(descriptor,), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        )
+
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "avatard.runtime.child", str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            try:
+                self._process = await self._spawn(theirs.fileno())
+            except OSError as err:
+                ours.close()
+                raise NotReady(f"{self._name}: {self._python or sys.executable} cannot be run: {err.strerror}") from err
         self._header = None
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)

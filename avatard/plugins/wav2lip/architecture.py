@@ -79,7 +79,9 @@ class _Plan:
         from onnx import numpy_helper
 
         name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(array.astype(np.float16 if self.variant.half else np.float32), name))
+        self.weights.append(
+            numpy_helper.from_array(array.astype(np.float16 if self.variant.half else np.float32), name)
+        )
         return name
 
     def conv(
@@ -108,7 +110,7 @@ class _Plan:
         return x
 
 
-def build(variant: Variant = Variant()) -> Any:  # noqa: B008 - frozen
+def build(variant: Variant = Variant()) -> Any:
     """Return the network as an ``onnx.ModelProto``."""
     from onnx import TensorProto, helper
 
@@ -130,7 +132,7 @@ def build(variant: Variant = Variant()) -> Any:  # noqa: B008 - frozen
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="avatard")
 
 
-def write(path: Path, variant: Variant = Variant()) -> Path:  # noqa: B008 - frozen
+def write(path: Path, variant: Variant = Variant()) -> Path:
     """Write the network to a file, whole or not at all."""
     part = path.with_suffix(".part")
     part.write_bytes(build(variant).SerializeToString())

@@ -96,6 +96,8 @@ def bind(inputs: Sequence[Port], outputs: Sequence[Port], where: str) -> Binding
 
 
 def _is_mel(port: Port) -> bool:
-    return len(port.dims) == 4 and all(d in (None, want) for d, want in zip(port.dims[1:], MEL, strict=True)) and (
-        port.dims[1] == MEL[0]
+    return (
+        len(port.dims) == 4
+        and all(d in (None, want) for d, want in zip(port.dims[1:], MEL, strict=True))
+        and (port.dims[1] == MEL[0])
     )

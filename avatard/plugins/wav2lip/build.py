@@ -10,6 +10,7 @@ import numpy as np
 
 from avatard.api.errors import ConfigError
 
+from . import architecture
 from .binding import Binding, bind, ports
 from .graph import Array, Graph, per_picture
 from .parts import Part, Parts, digest, keep, kept
@@ -21,6 +22,8 @@ SAME = {"float32": 1e-4, "float16": 2e-2}
 """How far a picture of the parts may be from the whole graph's, of 1; what is measured is near 1e-6 and 1e-3."""
 OLDEST = 10
 """Opset: rows cannot be cut by inputs before it."""
+RANDOM = "random"
+"""In the place of a file: a network without training."""
 LARGEST = 2_000_000_000
 """Bytes: more is no single protobuf file."""
 
@@ -32,12 +35,14 @@ class Builder:
         """Say which file.
 
         Args:
-            model: the ONNX file.
+            model: the ONNX file, or ``random``.
             cache: the folder for the parts.
             split: False leaves it whole.
             full_precision: make float32 of float16, which a CPU computes with anyway.
         """
-        self._model, self._cache = Path(model), Path(cache)
+        self._model, self._cache = Path(model).expanduser(), Path(cache)
+        if model == RANDOM:
+            self._model = self._cache / f"{RANDOM}.onnx"
         self._split, self._full = split, full_precision
 
     def build(self, room: int) -> str:
@@ -46,6 +51,9 @@ class Builder:
         Raises:
             ConfigError: the file cannot serve.
         """
+        if self._model.name == f"{RANDOM}.onnx" and self._model.parent == self._cache and not self._model.is_file():
+            self._cache.mkdir(parents=True, exist_ok=True)
+            architecture.write(self._model)
         if not self._model.is_file():
             raise ConfigError(f"wav2lip: model: there is no file {self._model}; give the path of a Wav2Lip .onnx")
         if not 0 < self._model.stat().st_size < LARGEST:

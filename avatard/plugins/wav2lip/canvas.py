@@ -25,13 +25,17 @@ class Canvas:
         self._frames = face.frames
         self._regions = [Region.around(box, frame) for box, frame in zip(face.boxes, face.frames, strict=True)]
         crops = (crop(frame, region, width) for frame, region in zip(face.frames, self._regions, strict=True))
-        self.crops = [np.ascontiguousarray(c) for c in crops]
+        self._crops = [np.ascontiguousarray(c) for c in crops]
         self._shape = height // 2, width, 3
+
+    def crops(self) -> list[bytes]:
+        """Of each picture the face, as the network sees it: (H, W, 3) uint8 BGR."""
+        return [crop.tobytes() for crop in self._crops]
 
     def lay(self, number: int, lower: bytes, share: float) -> Pixels:
         """Lay a lower half upon picture ``number``; ``share`` (0-1) of it is seen."""
         drawn = np.frombuffer(lower, np.uint8).reshape(self._shape)
-        upper = self.crops[number][: -len(drawn)]
+        upper = self._crops[number][: -len(drawn)]
         return paste(self._frames[number], np.concatenate([upper, drawn]), self._regions[number], share)
 
 

@@ -13,8 +13,8 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 POINTWISE = frozenset({
-    "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Softplus", "Erf", "Exp",
-    "Sqrt", "Neg", "Abs", "Clip", "Add", "Sub", "Mul", "Div", "Max", "Min", "BatchNormalization", "Cast",
+    "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Softplus", "Erf",
+    "Exp", "Sqrt", "Neg", "Abs", "Clip", "Add", "Sub", "Mul", "Div", "Max", "Min", "BatchNormalization", "Cast",
 })  # fmt: skip
 """What looks at one pixel at a time."""
 PER_PICTURE = POINTWISE | {"Conv", "ConvTranspose"}
@@ -45,7 +45,8 @@ class Graph:
         from onnx import numpy_helper, shape_inference
 
         weights = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
-        nodes, same = [], {}
+        nodes: list[Any] = []
+        same: dict[str, str] = {}
         for node in model.graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 weights[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)

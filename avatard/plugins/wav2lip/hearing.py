@@ -32,26 +32,25 @@ class Hearing:
         """
         self._decimator, self._mel, self._windows = Decimator(), MelStream(), WindowStream()
         self._skip = Decimator.delay + max(0, offset) * LISTEN_RATE // 1000
-        self._count = 0
-        self._ready: list[Window] = []
-        if offset < 0:
-            before = np.zeros(-offset * LISTEN_RATE // 1000, np.float32)
-            self._ready = self._windows.feed(self._mel.feed(before))
+        self._heard, self._given = 0, 0
+        # Less than a window: none is complete by it.
+        self._windows.feed(self._mel.feed(np.zeros(max(0, -offset) * LISTEN_RATE // 1000, np.float32)))
 
     def feed(self, blocks: list[Samples]) -> list[Window]:
         """Take the next blocks of 1920 samples at 48 kHz; return the windows that are complete."""
-        self._count += len(blocks)
-        return self._heard(np.concatenate(blocks))
+        self._heard += len(blocks)
+        ready = self._hear(np.concatenate(blocks))
+        self._given += len(ready)
+        return ready
 
     def finish(self) -> list[Window]:
         """The answer has ended; return the windows of the pictures that are left."""
-        ready = self._heard(np.zeros(Decimator.delay * 3, np.int16))
-        ready += self._windows.feed(self._mel.finish())
-        return (ready + self._windows.finish(self._count))[: len(ready) + self._count]
+        ready = self._hear(np.zeros(Decimator.delay * 3, np.int16)) + self._windows.feed(self._mel.finish())
+        ready += self._windows.finish(self._heard)
+        return ready[: self._heard - self._given]
 
-    def _heard(self, samples: Samples) -> list[Window]:
+    def _hear(self, samples: Samples) -> list[Window]:
         sound = self._decimator.feed(samples)
         skipped = min(self._skip, len(sound))
         self._skip -= skipped
-        ready, self._ready = self._ready, []
-        return ready + self._windows.feed(self._mel.feed(sound[skipped:]))
+        return self._windows.feed(self._mel.feed(sound[skipped:]))

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, Spee
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import Face, find, load
 from avatard.face.compose import Fade
-from avatard.face.cut import batches
+from avatard.face.cut import Block, batches
 from avatard.plugins.wav2lip.canvas import Canvas, there_and_back
 from avatard.plugins.wav2lip.config import RenderConfig
 from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
@@ -65,12 +64,10 @@ class NetworkFace:
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, as many at once as there is sound for."""
         hearing, fade = Hearing(self._offset), Fade()
-        waiting: deque[tuple[Samples, Sentence]] = deque()
+        waiting: deque[Block] = deque()
         start, index = self._lived, 0
-        async with self._network.use(), aclosing(batches(speech)) as lots:
-            async for lot in lots:
-                waiting.extend(lot or ())
-                windows = hearing.feed([audio for audio, _ in lot]) if lot else hearing.finish()
+        async with self._network.use(), aclosing(self._heard(speech, hearing, waiting)) as lots:
+            async for windows in lots:
                 while windows:
                     count = 1 if index < CAREFUL else self._batch
                     due = [
@@ -83,7 +80,17 @@ class NetworkFace:
                         yield VideoFrame(pixels, picture.audio, picture.index / FPS, picture.sentence)
                     index += len(due)
 
-    def _due(self, start: int, index: int, window: Window, sound: tuple[Samples, Sentence], fade: Fade) -> Picture:
+    async def _heard(
+        self, speech: AsyncIterator[SpeechAudio], hearing: Hearing, waiting: deque[Block]
+    ) -> AsyncGenerator[list[Window], None]:
+        """Yield the windows that each piece completes; its blocks wait for theirs."""
+        async with aclosing(batches(speech)) as lots:
+            async for lot in lots:
+                waiting.extend(lot)
+                yield hearing.feed([audio for audio, _ in lot])
+        yield hearing.finish()
+
+    def _due(self, start: int, index: int, window: Window, sound: Block, fade: Fade) -> Picture:
         loop = self._face.loop
         return Picture(window, *sound, index, loop[(start + index) % len(loop)], fade.step(not silent(window)))
 
@@ -127,9 +134,8 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
         how = await network.call("describe")
         if how["resists"] and config.split:
             context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
-        made = Canvas(face, how["height"], how["width"])
-        canvas = context.model(lambda: made, CANVAS, part="canvas")  # type: ignore[arg-type]
-        crops = [crop.tobytes() for crop in made.crops]
+        canvas = context.model(Canvas, CANVAS, part="canvas", face=face, height=how["height"], width=how["width"])
+        crops = await canvas.call("crops")
         yield NetworkFace(network, canvas, face, crops, config.batch, config.audio_offset_ms)
     finally:
         if canvas is not None:
@@ -141,9 +147,8 @@ async def _built(context: PluginContext, config: RenderConfig, room: int) -> str
     """The folder of the parts; they are made on a thread of its own whose memory is given back."""
     from avatard.plugins.wav2lip.build import Builder
 
-    path = Path(config.model)
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
-    builder = context.model(Builder, BUILDING, part="parts", model=str(path), cache=str(context.cache),
+    builder = context.model(Builder, BUILDING, part="parts", model=str(config.model), cache=str(context.cache),
                             split=config.split, full_precision=not on_card)  # fmt: skip
     try:
         return str(await builder.call("build", room))

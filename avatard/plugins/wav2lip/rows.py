@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
-from .graph import POINTWISE, Graph, attributes, set_ints, per_picture
+from .graph import POINTWISE, Graph, attributes, per_picture, set_ints
 
 ROUNDS = 20
 """More than any graph needs until nothing changes."""
@@ -118,7 +118,7 @@ class Rows:
             flat = (self._graph.weights[n].shape for n in node.input if n in self._graph.weights)
             return all(len(shape) < 3 or shape[-2] == 1 for shape in flat)
         given = attributes(node)
-        return given.get("auto_pad", b"NOTSET") == b"NOTSET" and given.get("strides", [1, 1])[0] == 1
+        return bool(given.get("auto_pad", b"NOTSET") == b"NOTSET" and given.get("strides", [1, 1])[0] == 1)
 
     def _reach(self, node: Any) -> tuple[int, int, int] | None:
         """A transposed convolution's upper padding, the rows that its kernel spans below its first, and its stride."""

@@ -39,7 +39,7 @@ class Network(Protocol):
         """Draw the lower half for each mel window; shape (n, 3, H/2, W), 0-1."""
 
 
-def open_parts(parts: Parts, sources: dict[str, Any], ways: Ways = Ways()) -> Network:  # noqa: B008 - frozen
+def open_parts(parts: Parts, sources: dict[str, Any], ways: Ways = Ways()) -> Network:
     """Open every part; a source is a path or the bytes of a model."""
     sessions = {name: session(source, ways) for name, source in sources.items()}
     return WholeNetwork(parts, sessions["whole"]) if "whole" in sessions else SplitNetwork(parts, sessions)
@@ -110,7 +110,9 @@ class SplitNetwork:
 
     def _run(self, name: str, fed: dict[str, Array]) -> dict[str, Array]:
         part: Part = self._parts.parts[name]
-        return dict(zip(part.outputs, run(self._sessions[name], fed, list(part.outputs), self._parts.batch), strict=True))
+        return dict(
+            zip(part.outputs, run(self._sessions[name], fed, list(part.outputs), self._parts.batch), strict=True)
+        )
 
 
 def run(opened: Any, fed: dict[str, Array], outputs: list[str], batch: int | None) -> list[Array]:
