@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avatard.api.context import Admission
-from avatard.api.errors import NotReady, StageFailed
+from avatard.api.errors import AvatardError, ConfigError, NotReady, StageFailed
 from avatard.runtime.wire import HEADER, lengths, pack, unpack
 
 ANSWER_LIMIT = 30.0
@@ -113,7 +113,7 @@ class ChildModel:
                 answer = await self._answer(number)
                 ended = "item" not in answer
                 if "error" in answer:
-                    raise StageFailed(self._stage, self._plugin, answer["error"])
+                    raise self._failure(answer)
                 yield answer
         finally:
             if not ended and self._writer is not None:
@@ -190,6 +190,12 @@ class ChildModel:
         answer = await self._answer(number)
         if "error" in answer:
             await self.unload()
-            if answer.get("kind") == "NotReady":
-                raise NotReady(f"{self._name}: {answer['error']}")
-            raise StageFailed(self._stage, self._plugin, answer["error"])
+            raise self._failure(answer)
+
+    def _failure(self, answer: dict[str, Any]) -> AvatardError:
+        text: str = answer["error"]
+        if answer.get("kind") == "ConfigError":
+            return ConfigError(text.removeprefix("ConfigError: "))
+        if answer.get("kind") == "NotReady":
+            return NotReady(f"{self._name}: {text}")
+        return StageFailed(self._stage, self._plugin, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,20 @@ class Builder:
             split: False leaves it whole.
             full_precision: make float32 of float16, which a CPU computes with anyway.
         """
-        self._model, self._cache = Path(model).expanduser(), Path(cache)
-        if model == RANDOM:
-            self._model = self._cache / f"{RANDOM}.onnx"
+        self._random, self._cache = model == RANDOM, Path(cache)
+        self._model = self._cache / "random.onnx" if self._random else Path(model).expanduser()
         self._split, self._full = split, full_precision
 
-    def build(self, room: int) -> str:
-        """Return the folder in which the parts lie; ``room`` is how many bytes of each avatar picture may be kept.
+    def build(self, room: int) -> Iterator[str]:
+        """Make what is not made yet; yield what is being done, and at last the folder in which the parts lie.
+
+        Args:
+            room: how many bytes of each avatar picture may be kept.
 
         Raises:
             ConfigError: the file cannot serve.
         """
-        if self._model.name == f"{RANDOM}.onnx" and self._model.parent == self._cache and not self._model.is_file():
+        if self._random and not self._model.is_file():
             self._cache.mkdir(parents=True, exist_ok=True)
             architecture.write(self._model)
         if not self._model.is_file():
@@ -59,15 +62,15 @@ class Builder:
         if not 0 < self._model.stat().st_size < LARGEST:
             raise ConfigError(f"wav2lip: {self._model}: {self._model.stat().st_size} bytes are no ONNX network")
         name = digest(self._model) + ("-32" if self._full else "")
-        made: Parts | None = None
         for way in ("linear", "plain") if self._split else ("whole",):
             folder = self._cache / f"{name}-{way}"
-            made = kept(folder) or self._make(folder, way)
+            made = kept(folder) or (yield from self._make(folder, way))
             if made.resists or made.face_bytes <= room:
                 break
-        return str(folder)
+        yield str(folder)
 
-    def _make(self, folder: Path, way: str) -> Parts:
+    def _make(self, folder: Path, way: str) -> Generator[str, None, Parts]:
+        yield f"reading {self._model}"
         model = read(self._model)
         where = str(self._model)
         binding = bind(ports(_inputs(model)), ports(model.graph.output), where)
@@ -75,15 +78,19 @@ class Builder:
         if self._full and binding.kind == "float16":
             as_float32(model)
             binding = replace(binding, kind="float32")
+        yield "running it whole"
         pictures = whole_pictures(model, binding, where)
         if not np.isfinite(pictures).all():
             raise ConfigError(f"wav2lip: {where}: its picture is not a number; the file is damaged")
+        yield "taking it apart"
         try:
             parts, models = self._apart(model, binding, way)
+            yield "comparing the parts' picture"
             prove(parts, models, pictures, trial(binding))
         except Resists as why:
             parts = _described(binding, resists=str(why), parts={"whole": Part("", "", {}, {})})
             models = {"whole": model}
+        yield f"keeping it in {folder}"
         try:
             return keep(folder, parts, models)
         except OSError as err:

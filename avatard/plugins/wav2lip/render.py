@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,13 +16,15 @@ from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import Face, find, load
-from avatard.face.compose import Fade
+from avatard.face.compose import FADE, Fade
 from avatard.face.cut import Block, batches
 from avatard.plugins.wav2lip.canvas import Canvas, there_and_back
 from avatard.plugins.wav2lip.config import RenderConfig
 from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
 
 MEGABYTES = 300
+OURS = Path(sys.executable)
+"""The network lives in a child: a file that breaks onnxruntime ends the child alone, and all memory is given back."""
 BUILDING = 900
 """Megabytes while the parts are made: the file, its weights, and the sessions that prove them."""
 CANVAS = 20
@@ -67,13 +71,14 @@ class NetworkFace:
         waiting: deque[Block] = deque()
         start, index = self._lived, 0
         async with self._network.use(), aclosing(self._heard(speech, hearing, waiting)) as lots:
-            async for windows in lots:
+            async for windows, last in lots:
                 while windows:
                     count = 1 if index < CAREFUL else self._batch
-                    due = [
-                        self._due(start, index + at, window, waiting.popleft(), fade)
-                        for at, window in enumerate(windows[:count])
-                    ]
+                    due = []
+                    for window in windows[:count]:
+                        ending = last and len(windows) - len(due) <= FADE
+                        share = fade.step(not silent(window) and not ending)
+                        due.append(self._due(start, index + len(due), window, waiting.popleft(), share))
                     del windows[:count]
                     for picture, pixels in zip(due, await self._draw(due), strict=True):
                         self._lived = max(self._lived, start + picture.index + 1)
@@ -82,17 +87,17 @@ class NetworkFace:
 
     async def _heard(
         self, speech: AsyncIterator[SpeechAudio], hearing: Hearing, waiting: deque[Block]
-    ) -> AsyncGenerator[list[Window], None]:
-        """Yield the windows that each piece completes; its blocks wait for theirs."""
+    ) -> AsyncGenerator[tuple[list[Window], bool], None]:
+        """Yield the windows that each piece completes, and whether they are the last; its blocks wait for theirs."""
         async with aclosing(batches(speech)) as lots:
             async for lot in lots:
                 waiting.extend(lot)
-                yield hearing.feed([audio for audio, _ in lot])
-        yield hearing.finish()
+                yield hearing.feed([audio for audio, _ in lot]), False
+        yield hearing.finish(), True
 
-    def _due(self, start: int, index: int, window: Window, sound: Block, fade: Fade) -> Picture:
+    def _due(self, start: int, index: int, window: Window, sound: Block, share: float) -> Picture:
         loop = self._face.loop
-        return Picture(window, *sound, index, loop[(start + index) % len(loop)], fade.step(not silent(window)))
+        return Picture(window, *sound, index, loop[(start + index) % len(loop)], share)
 
     async def _draw(self, due: list[Picture]) -> list[Pixels]:
         seen = [picture for picture in due if picture.share > 0]
@@ -126,7 +131,7 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
     room = config.keep_mb * 1_000_000
     folder = await _built(context, config, room // len(face.frames))
     providers = ["auto"] if config.providers == "auto" else list(config.providers)
-    network = context.model(Engine, MEGABYTES, python=config.python, folder=folder, threads=config.threads,
+    network = context.model(Engine, MEGABYTES, python=config.python or OURS, folder=folder, threads=config.threads,
                             providers=providers, room=room)  # fmt: skip
     canvas: Model | None = None
     try:
@@ -144,13 +149,19 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
 
 
 async def _built(context: PluginContext, config: RenderConfig, room: int) -> str:
-    """The folder of the parts; they are made on a thread of its own whose memory is given back."""
+    """The folder of the parts; they are made in a child of their own, all of whose memory is given back."""
     from avatard.plugins.wav2lip.build import Builder
 
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
-    builder = context.model(Builder, BUILDING, part="parts", model=str(config.model), cache=str(context.cache),
-                            split=config.split, full_precision=not on_card)  # fmt: skip
+    builder = context.model(
+        Builder, BUILDING, python=OURS, part="parts",
+        model=str(config.model), cache=str(context.cache), split=config.split, full_precision=not on_card,
+    )  # fmt: skip
+    said = ""
     try:
-        return str(await builder.call("build", room))
+        async with aclosing(builder.stream("build", room)) as steps:
+            async for said in steps:
+                context.logger.info("wav2lip: %s", said)
+        return said
     finally:
         await builder.unload()
