@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import helper
 
 from avatard.api.flow import Pixels
 from avatard.face.bundle import save
@@ -19,6 +22,23 @@ TINY = 1 / 32
 def tiny(folder: Path, name: str = "tiny.onnx", **changes: Any) -> Path:
     """A file with a network that runs in a few milliseconds."""
     return write(folder / name, Variant(**{"width": TINY, **changes}))
+
+
+def changed(path: Path, change: Callable[[Any], None]) -> Path:
+    """The file with its graph changed."""
+    model = onnx.load(path)
+    change(model.graph)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def meet(graph: Any) -> None:
+    """Let the face depend on the sound before anything is computed from it."""
+    mel, face = (port.name for port in graph.input)
+    for node in graph.node:
+        node.input[:] = ["shaken" if name == face else name for name in node.input]
+    graph.node.insert(0, helper.make_node("ReduceMean", [mel], ["level"], axes=[1, 2, 3]))
+    graph.node.insert(1, helper.make_node("Add", [face, "level"], ["shaken"]))
 
 
 def head(number: int = 0) -> Pixels:

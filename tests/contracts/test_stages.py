@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from wav2lip import bundle, tiny
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
 from avatard.runtime.config import PlatformEntry, built_in, from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
-from wav2lip import bundle, tiny
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import missing, speech_like
+from wav2lip import bundle, changed, meet, tiny
 
 from avatard.api.context import Model
 from avatard.api.errors import ConfigError, NotReady, StageFailed
@@ -30,8 +32,6 @@ from avatard.runtime.foundation import open_foundation
 from avatard.runtime.model import Granting
 from avatard.runtime.plugin import Opener
 from avatard.runtime.worker import ChildModel
-from conftest import missing, speech_like
-from wav2lip import bundle, tiny
 
 CROP = 96 * 96 * 3
 
@@ -69,7 +69,9 @@ def face_of(tmp_path: Path, frames: int = 1, drawing: Any = None) -> tuple[Netwo
 
 def sound(*seconds: float) -> Any:
     """Speech and silence by turns, 48 kHz."""
-    parts = [speech_like(s, 48_000) if n % 2 == 0 else np.zeros(int(s * 48_000), np.int16) for n, s in enumerate(seconds)]
+    parts = [
+        speech_like(s, 48_000) if n % 2 == 0 else np.zeros(int(s * 48_000), np.int16) for n, s in enumerate(seconds)
+    ]
     return np.concatenate(parts)
 
 
@@ -99,7 +101,9 @@ def test_what_is_heard_does_not_depend_on_the_pieces(offset: int, piece: int) ->
         assert len(found) <= at + piece
     found += hearing.finish()
     decimator = Decimator()
-    low = np.concatenate([decimator.feed(s) for s in (np.concatenate(blocks), np.zeros(24, np.int16))])[Decimator.delay :]
+    low = np.concatenate([decimator.feed(s) for s in (np.concatenate(blocks), np.zeros(24, np.int16))])[
+        Decimator.delay :
+    ]
     low = np.concatenate([np.zeros(max(0, -offset) * 16), low[max(0, offset) * 16 :]])
     expected = windows(mel(low), len(blocks))
     assert len(found) == len(blocks) == 30
@@ -185,7 +189,7 @@ def test_the_silent_loop_comes_back() -> None:
 
 async def test_a_picture_that_is_no_number_fails_the_turn(tmp_path: Path) -> None:
     broken = engine(tmp_path)
-    broken._network = type("Broken", (), {  # noqa: SLF001
+    broken._network = type("Broken", (), {
         "look": lambda self, face: {}, "draw": lambda self, mel, faces: np.full((len(faces), 3, 48, 96), np.nan),
     })()  # fmt: skip
     with pytest.raises(ValueError, match="not a number"):
@@ -197,10 +201,13 @@ def test_what_is_kept_of_faces_is_bounded(tmp_path: Path) -> None:
     crops = [np.full(CROP, n, np.uint8).tobytes() for n in range(6)]
     quiet = np.full((6, 80, 16), -4, np.float32).tobytes()
     pictures = one.draw(crops, quiet)
-    size = one._kept // 6  # noqa: SLF001
+    size = one._kept // 6
     small = Engine(made(tmp_path), 1, ["auto"], size * 2)
-    assert small.draw(crops, quiet) == pictures and small.draw(crops[::-1], quiet)[-48 * 96 * 3 :] == pictures[: 48 * 96 * 3]
-    assert len(small._faces) == 2 and small._kept == 2 * size  # noqa: SLF001
+    assert (
+        small.draw(crops, quiet) == pictures
+        and small.draw(crops[::-1], quiet)[-48 * 96 * 3 :] == pictures[: 48 * 96 * 3]
+    )
+    assert len(small._faces) == 2 and small._kept == 2 * size
 
 
 def test_the_network_sees_the_face_with_its_lower_half_black_and_whole() -> None:
@@ -213,7 +220,7 @@ def test_the_network_sees_the_face_with_its_lower_half_black_and_whole() -> None
 
 def test_parts_that_are_gone_and_providers_that_are_not_there(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    with pytest.raises(NotReady, match="has no CUDAExecutionProvider; it has .*CPU"):
+    with pytest.raises(NotReady, match=r"has no CUDAExecutionProvider; it has .*CPU"):
         Engine(folder, 1, ["cuda"], 1)
     (Path(folder) / "face.onnx").unlink()
     with pytest.raises(NotReady, match="gone or damaged"):
@@ -265,22 +272,6 @@ async def test_a_graph_that_runs_whole_says_so(tmp_path: Path, caplog: pytest.Lo
     async with AsyncExitStack() as stack:
         await opened(stack, tmp_path, split=False)
     assert "runs whole" not in caplog.text
-    folder = Path(made(tmp_path))
-    from test_wav2lip_graph import changed
-
-    def meet(graph: Any) -> None:
-        graph.node[0].input[0] = "heard"
-        face = graph.input[1].name
-        from onnx import helper
-
-        graph.node.insert(0, helper.make_node("ReduceMean", [face], ["light"], axes=[1, 2, 3]))
-        graph.node.insert(1, helper.make_node("Add", [graph.input[0].name, "light"], ["heard"]))
-        for node in graph.node[2:]:
-            node.input[:] = ["lit" if name == face else name for name in node.input]
-        graph.node.insert(2, helper.make_node("Add", [face, "heard_mean"], ["lit"]))
-        graph.node.insert(2, helper.make_node("ReduceMean", ["heard"], ["heard_mean"], axes=[1, 2, 3]))
-
-    assert folder.is_dir()
     async with AsyncExitStack() as stack:
         await opened(stack, tmp_path, model=str(changed(tiny(tmp_path, "mixed.onnx"), meet)))
     assert caplog.text.count("mixed.onnx runs whole, which is slower: its two inputs meet") == 1
@@ -307,7 +298,7 @@ async def test_another_interpreter_finds_our_modules_and_not_our_libraries() -> 
     paths: Any = ChildModel("avatard.runtime.wire:unpack", {"text": '{"a": 1}', "blob": b""}, 1, "render", "x",
                             Granting(), pythons[0])  # fmt: skip
     try:
-        assert not (await version.call("strip")).startswith("%d.%d." % sys.version_info[:2])
+        assert not (await version.call("strip")).startswith(".".join(map(str, sys.version_info[:2])) + ".")
         assert await paths.call("get", "a") == 1
     finally:
         await version.unload()
@@ -322,19 +313,24 @@ async def test_an_interpreter_that_is_none_is_named(tmp_path: Path) -> None:
         await false.load()
 
 
-@pytest.mark.long
-async def test_the_network_runs_under_another_interpreter(tmp_path: Path) -> None:
-    """The other one has numpy and onnxruntime, and neither onnx nor anything else of ours."""
+def with_onnxruntime(folder: Path) -> Path:
+    """A virtual environment of another Python that has numpy and onnxruntime."""
     pythons = others()
     if not pythons:
         missing("a second Python, 3.10 or later")
     for python in pythons:
-        place = tmp_path / python.parts[-3]
+        place = folder / python.parts[-3]
         steps = ([python, "-m", "venv", place], [place / "bin" / "pip", "install", "-q", "numpy", "onnxruntime"])
         if all(subprocess.run(step, capture_output=True).returncode == 0 for step in steps):
-            break
-    else:
-        missing("onnxruntime for a second Python")
+            return place
+    missing("onnxruntime for a second Python")
+    raise AssertionError
+
+
+@pytest.mark.long
+async def test_the_network_runs_under_another_interpreter(tmp_path: Path) -> None:
+    """The other one has numpy and onnxruntime, and neither onnx nor anything else of ours."""
+    place = with_onnxruntime(tmp_path)
     async with AsyncExitStack() as stack:
         ours, _ = await opened(stack, tmp_path)
         here = await shown(ours, sound(0.6))

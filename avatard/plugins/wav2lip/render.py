@@ -74,7 +74,7 @@ class NetworkFace:
             async for windows, last in lots:
                 while windows:
                     count = 1 if index < CAREFUL else self._batch
-                    due = []
+                    due: list[Picture] = []
                     for window in windows[:count]:
                         ending = last and len(windows) - len(due) <= FADE
                         share = fade.step(not silent(window) and not ending)
