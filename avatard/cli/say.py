@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from avatard.api.errors import StageFailed
+from avatard.api.errors import ConfigError, StageFailed
 from avatard.api.news import SentenceSpoken
 from avatard.cli.remote import command
+from avatard.face.bundle import find
 from avatard.runtime.config import from_mapping
+from avatard.runtime.config.document import Document
 from avatard.runtime.house import House, open_house
 
 EPILOG = """examples:
   avatard say "Dinner is ready." --out dinner.mp4     # a file, faster than real time; no daemon needed
+  avatard say "Dinner is ready." --face me --out dinner.mp4    # with a face of `avatard faces list`
   avatard say "Dinner is ready."                      # by the running daemon
 """
 
@@ -28,6 +31,8 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("text", metavar="TEXT", help="what to say; - reads it from standard input")
     parser.add_argument("--out", type=Path, metavar="FILE.mp4", help="write it here")
+    parser.add_argument("--face", metavar="NAME", help="with --out: an imported face, or its file")
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="with --out: voice and face of this file")
     parser.add_argument("--interrupt", action="store_true", help="end what is being said")
     parser.add_argument("--priority", type=int, default=0, help="a higher one goes first")
     parser.add_argument("--volume", type=int, help="0–100, for this text alone")
@@ -40,9 +45,11 @@ def run(args: argparse.Namespace) -> int:
     text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text
     text = text.encode("utf-8", "replace").decode()
     if args.out is not None:
-        asyncio.run(_to_file(text, args.out))
+        asyncio.run(_to_file(text, args.out, _look(args.config, args.face)))
         print(args.out)
         return 0
+    if args.face is not None or args.config is not None:
+        raise ConfigError("--face and -c go with --out FILE.mp4: the running daemon has a face and a voice of its own")
     request: dict[str, Any] = {"do": "say", "text": text, "interrupt": args.interrupt, "priority": args.priority}
     if args.volume is not None:
         request["volume"] = args.volume
@@ -53,8 +60,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _to_file(text: str, out: Path) -> None:
-    configuration = from_mapping({
+def _look(config: Path | None, face: str | None) -> dict[str, Any]:
+    """What of a configuration says how it looks and sounds."""
+    data = Document(config).data if config is not None else {}
+    look = {key: data[key] for key in ("language", "tts", "encoder", "avatar") if key in data}
+    if face is not None:
+        look["avatar"] = {"face": str(find(face)), "render": ["warp"]}
+    return look
+
+
+async def _to_file(text: str, out: Path, look: dict[str, Any]) -> None:
+    configuration = from_mapping(look | {
         "name": "say", "display": {"platform": "file", "path": str(out), "pace": "fast"}, "conversation": None,
         "microphone": None, "wake_word": None, "vad": None, "stt": None,
         "sessions": {"max_text": 100_000, "max_reply_seconds": 3600},

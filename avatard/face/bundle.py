@@ -70,9 +70,12 @@ class Face:
 
         scale = size / self.size
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LANCZOS4
-        frames = tuple(np.asarray(cv2.resize(frame, (size, size), interpolation=way), np.uint8) for frame in self.frames)
+        frames = tuple(
+            np.asarray(cv2.resize(frame, (size, size), interpolation=way), np.uint8) for frame in self.frames
+        )
         boxes = tuple(_scaled(box, scale) for box in self.boxes)
-        return replace(self, frames=frames, boxes=boxes, landmarks=tuple(m.moved(scale, (0, 0)) for m in self.landmarks))
+        landmarks = tuple(marks.moved(scale, (0, 0)) for marks in self.landmarks)
+        return replace(self, frames=frames, boxes=boxes, landmarks=landmarks)
 
 
 def _scaled(box: Box, scale: float) -> Box:
