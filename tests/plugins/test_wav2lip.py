@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import missing, speech_like
+from test_architecture import imports
 from wav2lip import bundle, changed, meet, tiny
 
 from avatard.api.context import Model
@@ -288,6 +289,13 @@ def others() -> list[Path]:
         if version >= (3, 10) and version != sys.version_info[:2]:
             found.append(path)
     return sorted(found, reverse=True)
+
+
+def test_what_another_interpreter_loads_needs_numpy_and_onnxruntime_alone() -> None:
+    folder = Path(sys.modules[Engine.__module__].__file__ or "").parent
+    for name in ("engine", "sessions", "parts"):
+        wanted = imports(folder / f"{name}.py") - set(sys.stdlib_module_names) - {"collections.abc"}
+        assert wanted <= {"numpy", "numpy.typing", "onnxruntime", "avatard.api.errors", "parts", "sessions"}, wanted
 
 
 async def test_another_interpreter_finds_our_modules_and_not_our_libraries() -> None:
