@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from avatard.runtime.process import memory_mb
 from conftest import missing, speech_like
 from test_architecture import imports
 from wav2lip import bundle, changed, meet, tiny
@@ -276,6 +277,28 @@ async def test_a_graph_that_runs_whole_says_so(tmp_path: Path, caplog: pytest.Lo
     async with AsyncExitStack() as stack:
         await opened(stack, tmp_path, model=str(changed(tiny(tmp_path, "mixed.onnx"), meet)))
     assert caplog.text.count("mixed.onnx runs whole, which is slower: its two inputs meet") == 1
+
+
+async def test_every_face_is_looked_at_before_it_is_shown(tmp_path: Path) -> None:
+    one = engine(tmp_path)
+    crops = [np.full(CROP, n, np.uint8).tobytes() for n in range(3)]
+    one.warm(crops)
+    assert len(one._faces) == 3 and one.describe()["room"] == (1 << 26) // (one._kept // 3)
+
+
+@pytest.mark.long
+async def test_unloading_the_true_network_gives_its_memory_back(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        face, opener = await opened(stack, tmp_path, model="random")
+        network: Any = next(m for m in opener.models if getattr(m, "pid", None))
+        await network.unload()
+        before = memory_mb()
+        frames = await shown(face, sound(0.4))
+        loaded = memory_mb()
+        await network.unload()
+        after = memory_mb()
+    assert len(frames) == 10 and loaded - before > 150
+    assert loaded - after >= 0.9 * (loaded - before), (before, loaded, after)
 
 
 def others() -> list[Path]:

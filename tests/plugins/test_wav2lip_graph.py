@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,21 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
     with pytest.raises(ConfigError, match=r"cache.*cannot be kept: Not a directory|cache.*File exists"):
         built(tiny(tmp_path), tmp_path / "cache")
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    model = tiny(tmp_path)
+    old = tmp_path / "cache" / ".part-killed"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+        with pytest.raises(ConfigError, match=r"cannot be kept: File too large; make room there"):
+            built(model, tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert os.listdir(tmp_path / "cache") == []
 
 
 @pytest.mark.long

@@ -49,8 +49,21 @@ class Engine:
         self._kept = 0
 
     def describe(self) -> dict[str, Any]:
-        """Say what it takes and how it runs: height, width, and why it runs whole where it does."""
-        return {"height": self._parts.height, "width": self._parts.width, "resists": self._parts.resists}
+        """Say what it takes and how it runs.
+
+        Returns:
+            height and width, why it runs whole where it does, and of how many faces there is room for what is kept.
+        """
+        return {
+            "height": self._parts.height, "width": self._parts.width, "resists": self._parts.resists,
+            "room": self._room // max(1, self._parts.face_bytes),
+        }  # fmt: skip
+
+    def warm(self, crops: list[bytes]) -> None:
+        """Look at faces before they are shown, and draw once."""
+        for crop in crops:
+            self._look(crop)
+        self.draw(crops[:1], np.full((1, 80, 16), -4, np.float32).tobytes())
 
     def draw(self, crops: list[bytes], mel: bytes) -> bytes:
         """Draw the lower half of each picture.

@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 VERSION = 1
 """Of what is kept; raised when the parts are made otherwise."""
 DESCRIPTION = "parts.json"
+UNDER_WAY, STALE = ".part-", 3600.0
+"""What a folder is called until all of it is written; one so many seconds old was left by a killed process."""
 PIECE = 1 << 20
 """Bytes that are hashed at a time."""
 
@@ -89,7 +92,10 @@ def keep(folder: Path, parts: Parts, models: Mapping[str, Any]) -> Parts:
         OSError: the folder cannot be written, or the disk is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    for stale in folder.parent.glob(f"{UNDER_WAY}*"):
+        if time.time() - stale.stat().st_mtime > STALE:
+            shutil.rmtree(stale, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=UNDER_WAY, dir=folder.parent))
     try:
         files = {}
         for name, model in models.items():
@@ -100,7 +106,7 @@ def keep(folder: Path, parts: Parts, models: Mapping[str, Any]) -> Parts:
                 os.fsync(file.fileno())
             part = parts.parts[name]
             files[name] = Part(path.name, digest(path), part.inputs, part.outputs)
-        whole = Parts(**{**vars_of(parts), "parts": files})
+        whole = replace(parts, parts=files)
         (made / DESCRIPTION).write_text(json.dumps(asdict(whole)), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
@@ -108,8 +114,3 @@ def keep(folder: Path, parts: Parts, models: Mapping[str, Any]) -> Parts:
         shutil.rmtree(made, ignore_errors=True)
         raise
     return whole
-
-
-def vars_of(parts: Parts) -> dict[str, Any]:
-    """The fields of a description by name."""
-    return dict(vars(parts))

@@ -28,6 +28,8 @@ OURS = Path(sys.executable)
 BUILDING = 900
 """Megabytes while the parts are made: the file, its weights, and the sessions that prove them."""
 CANVAS = 20
+LOOKS = 8
+"""Faces that the network looks at in one call while it opens."""
 CAREFUL = 5
 """Pictures at an answer's start that are drawn one by one: the first must not wait for others."""
 
@@ -141,6 +143,8 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
             context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
         canvas = context.model(Canvas, CANVAS, part="canvas", face=face, height=how["height"], width=how["width"])
         crops = await canvas.call("crops")
+        for at in range(0, min(len(crops), how["room"]), LOOKS):
+            await network.call("warm", crops[at : min(at + LOOKS, how["room"])])
         yield NetworkFace(network, canvas, face, crops, config.batch, config.audio_offset_ms)
     finally:
         if canvas is not None:
