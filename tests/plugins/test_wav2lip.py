@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from avatard.runtime.process import memory_mb
 from conftest import missing, speech_like
 from test_architecture import imports
 from wav2lip import bundle, changed, meet, tiny
@@ -33,6 +32,7 @@ from avatard.runtime.config import from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.model import Granting
 from avatard.runtime.plugin import Opener
+from avatard.runtime.process import memory_mb
 from avatard.runtime.worker import ChildModel
 
 CROP = 96 * 96 * 3
@@ -170,6 +170,13 @@ async def test_only_the_lower_half_of_the_face_changes(tmp_path: Path) -> None:
         changed = np.argwhere((frame.pixels != plain).any(-1))
         (top, left), (bottom, right) = changed.min(0), changed.max(0)
         assert top >= 20 + 0.45 * 100 and bottom < 20 + 100 and left >= 30 and right < 100
+
+
+def test_a_network_need_not_be_square(tmp_path: Path) -> None:
+    canvas = Canvas(load(bundle(tmp_path)), 96, 128)
+    (crop,) = canvas.crops()
+    plain = np.frombuffer(crop, np.uint8).reshape(96, 128, 3)
+    assert canvas.lay(0, plain[48:].tobytes(), 1.0).shape == (128, 128, 3)
 
 
 async def test_a_film_goes_on_from_one_answer_to_the_next(tmp_path: Path) -> None:

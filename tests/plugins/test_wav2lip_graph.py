@@ -171,6 +171,27 @@ def test_its_own_padding_word_is_understood_or_left_alone(tmp_path: Path) -> Non
     assert np.abs(drawn(folder, parts, mel, face) - whole(model, mel, face, parts)).max() < 1e-5
 
 
+def test_weights_beside_the_file_and_weights_among_the_inputs(tmp_path: Path) -> None:
+    model = tiny(tmp_path)
+    mel, face = windows(1)
+    folder, parts = built(model, tmp_path / "cache")
+    expected = drawn(folder, parts, mel, face)
+    beside = tmp_path / "beside.onnx"
+    onnx.save(onnx.load(model), beside, save_as_external_data=True, location="beside.onnx.data", size_threshold=0)
+
+    def listed(graph: Any) -> None:
+        graph.input.extend(helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in graph.initializer)
+
+    for path in (beside, changed(tiny(tmp_path, "listed.onnx"), listed)):
+        folder, parts = built(path, tmp_path / "cache")
+        assert parts.resists == "" and np.array_equal(drawn(folder, parts, mel, face), expected)
+    data = tmp_path / "beside.onnx.data"
+    weights = np.frombuffer(data.read_bytes(), np.float32) * np.float32(0.9)
+    data.write_bytes(weights.tobytes())
+    other, parts = built(beside, tmp_path / "cache")
+    assert np.abs(drawn(other, parts, mel, face) - expected).max() > 1e-3
+
+
 FACE, MEL, OUT = (None, 6, 96, 96), (None, 1, 80, 16), (None, 3, 96, 96)
 
 

@@ -13,7 +13,7 @@ from avatard.api.errors import ConfigError
 
 from . import architecture
 from .binding import Binding, bind, ports
-from .files import as_float32, check_weights, read
+from .files import as_float32, check_weights, files, read
 from .graph import Array, Graph, per_picture
 from .parts import Part, Parts, digest, keep, kept
 from .rows import Rows
@@ -62,7 +62,7 @@ class Builder:
             raise ConfigError(f"wav2lip: model: there is no file {self._model}; give the path of a Wav2Lip .onnx")
         if not 0 < self._model.stat().st_size < LARGEST:
             raise ConfigError(f"wav2lip: {self._model}: {self._model.stat().st_size} bytes are no ONNX network")
-        name = digest(self._model) + ("-32" if self._full else "")
+        name = digest(*files(self._model)) + ("-32" if self._full else "")
         for way in ("linear", "plain") if self._split else ("whole",):
             folder = self._cache / f"{name}-{way}"
             made = kept(folder) or (yield from self._make(folder, way))

@@ -8,7 +8,7 @@ import numpy as np
 
 from avatard.api.flow import Pixels
 from avatard.face.bundle import Face
-from avatard.face.compose import Region, crop, paste
+from avatard.face.compose import Region, paste
 
 
 class Canvas:
@@ -24,8 +24,12 @@ class Canvas:
         """
         self._frames = face.frames
         self._regions = [Region.around(box, frame) for box, frame in zip(face.boxes, face.frames, strict=True)]
-        crops = (crop(frame, region, width) for frame, region in zip(face.frames, self._regions, strict=True))
-        self._crops = [np.ascontiguousarray(c) for c in crops]
+        import cv2
+
+        self._crops = [
+            np.asarray(cv2.resize(region.of(frame), (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+            for frame, region in zip(face.frames, self._regions, strict=True)
+        ]
         self._shape = height // 2, width, 3
 
     def crops(self) -> list[bytes]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avatard.api.errors import ConfigError
+
+
+def files(path: Path) -> list[Path]:
+    """The file, and those beside it that begin with its name: large exports keep their weights there."""
+    beside = path.parent.glob(f"{escape(path.name)}?*")
+    return [path, *sorted(other for other in beside if other.is_file())]
 
 
 def read(path: Path) -> Any:

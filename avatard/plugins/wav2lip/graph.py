@@ -15,6 +15,7 @@ Shape = tuple[int, ...]
 POINTWISE = frozenset({
     "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Softplus", "Erf",
     "Exp", "Sqrt", "Neg", "Abs", "Clip", "Add", "Sub", "Mul", "Div", "Max", "Min", "BatchNormalization", "Cast",
+    "QuantizeLinear", "DequantizeLinear",
 })  # fmt: skip
 """What looks at one pixel at a time."""
 PER_PICTURE = POINTWISE | {"Conv", "ConvTranspose"}
@@ -29,7 +30,13 @@ class Graph:
     weights: dict[str, Array]
     shapes: dict[str, Shape]
     """Of every tensor between the nodes, for a batch of one; weights are not in it."""
-    opset: int
+    opsets: dict[str, int]
+    """Of the operators, by their domain."""
+
+    @property
+    def opset(self) -> int:
+        """Of the standard's own operators."""
+        return self.opsets.get("", 0)
 
     @classmethod
     def read(cls, model: Any, inputs: Mapping[str, Shape]) -> Graph:
@@ -62,8 +69,8 @@ class Graph:
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
             if all(dims):
                 shapes[value.name] = tuple(dims)
-        opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-        graph = cls(nodes, weights, shapes, opset)
+        opsets = {"" if o.domain == "ai.onnx" else o.domain: o.version for o in model.opset_import}
+        graph = cls(nodes, weights, shapes, opsets)
         unknown = [name for node in nodes for name in node.output if name and name not in shapes]
         if unknown:
             raise ValueError(f"the shape of {unknown[0]} cannot be told")
@@ -110,7 +117,8 @@ class Graph:
         made = helper.make_graph(
             nodes, "part", [port(*item) for item in inputs.items()], [port(*item) for item in outputs.items()], weights
         )
-        return helper.make_model(made, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        opsets = [helper.make_opsetid(*item) for item in self.opsets.items()]
+        return helper.make_model(made, opset_imports=opsets, ir_version=8)
 
 
 def attributes(node: Any) -> dict[str, Any]:
@@ -142,6 +150,8 @@ def _of_one(model: Any, inputs: Mapping[str, Shape]) -> Any:
     copy.CopyFrom(model)
     del copy.graph.value_info[:]
     for value in copy.graph.input:
+        if value.name not in inputs:  # an old file lists its weights too
+            continue
         for dim, size in zip(value.type.tensor_type.shape.dim, inputs[value.name], strict=True):
             dim.dim_value = size
     for value in copy.graph.output:

@@ -61,12 +61,13 @@ class Parts:
         return self.height // 2
 
 
-def digest(path: Path) -> str:
-    """Hash a file."""
+def digest(*paths: Path) -> str:
+    """Hash files."""
     found = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            found.update(piece)
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                found.update(piece)
     return found.hexdigest()
 
 

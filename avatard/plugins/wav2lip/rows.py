@@ -101,7 +101,8 @@ class Rows:
         return name
 
     def _tensors(self, node: Any) -> Iterable[str]:
-        return [name for name in node.input if name in self._graph.shapes and name not in self._graph.weights]
+        read = node.input[:1] if node.op_type == "Conv" else node.input
+        return [name for name in read if name in self._graph.shapes and name not in self._graph.weights]
 
     def _height(self, name: str) -> int | None:
         shape = self._graph.shapes[name]
@@ -125,8 +126,11 @@ class Rows:
         given = attributes(node)
         if node.op_type != "ConvTranspose" or given.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in given:
             return None
-        rows = self._graph.weights[node.input[1]].shape[2] if node.input[1] in self._graph.weights else 0
-        if not rows:
+        if "kernel_shape" in given:
+            rows = given["kernel_shape"][0]
+        elif node.input[1] in self._graph.weights:
+            rows = self._graph.weights[node.input[1]].shape[2]
+        else:
             return None
         span = (rows - 1) * given.get("dilations", [1, 1])[0]
         return given.get("pads", [0] * 4)[0], span, given.get("strides", [1, 1])[0]
