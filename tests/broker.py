@@ -74,7 +74,7 @@ class Broker:
         lines = [
             f"user {getpass.getuser()}", "persistence true", f"persistence_location {self.folder}/",
             # Every change is on the disk at once, so that a killed broker comes back with it.
-            "autosave_on_changes true", "autosave_interval 1",
+            "autosave_interval 1000",
             f"log_dest file {self._log}", "log_type all", f"allow_anonymous {'false' if users else 'true'}",
         ]  # fmt: skip
         if users:

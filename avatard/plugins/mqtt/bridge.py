@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiomqtt
@@ -117,14 +118,16 @@ class Bridge:
     def _refuse(self, message: aiomqtt.Message, name: str, why: str) -> None:
         if self._logged.take():
             self._context.logger.warning("%s: %s", message.topic, why)
-        self._publications.tell("problem", where=name, what=why, over=False)
+        told = self._publications.event("problem", where=name, what=why, over=False)
+        self._outbox.answer(replace(told, qos=0))
         self._reply(message, answer(False, error=why))
 
     def _reply(self, message: aiomqtt.Message, payload: bytes) -> None:
         properties: Any = message.properties
         topic = getattr(properties, "ResponseTopic", None)
         if topic and not any(c in topic for c in "+#\x00") and not topic.startswith(f"{self._base}/"):
-            self._outbox.tell(Outgoing(topic, payload, correlation=getattr(properties, "CorrelationData", b"")))
+            correlation = getattr(properties, "CorrelationData", None)
+            self._outbox.answer(Outgoing(topic, payload, correlation=correlation, qos=0))
 
 
 @asynccontextmanager

@@ -8,22 +8,23 @@ import logging
 import math
 import random
 import secrets
-import ssl
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from avatard.api.context import Pulse
-from avatard.api.errors import ConfigError
 from avatard.api.news import News, Problem
-from avatard.plugins.mqtt.config import BridgeConfig, Tls
+from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
+from avatard.plugins.mqtt.trouble import explained, reason, tls_context
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts, doubled each time, each times 0.8 to 1.2."""
@@ -31,8 +32,13 @@ STEADY = 30.0
 """Seconds after which a connection was a good one: the next pause is short again."""
 CALL_LIMIT = 4.0
 """Seconds that the broker may take for one packet's answer."""
+BRIEF = 10.0
+"""Seconds; broken twice after less than that, under an id from the configuration, it is taken for another client's.
+Mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
 PROBE_LIMIT = 5.0
 """Seconds after which what we sent to ourselves should have come back."""
+IN_FLIGHT = 8
+"""Messages that may be on their way to the broker at once; aiomqtt complains of more than ten."""
 INCOMING = 2000
 """Messages that may wait to be read; paho drops what comes on top."""
 REFUSED_PROTOCOL = (1, 132)
@@ -63,6 +69,7 @@ class Connection:
         self._word, self._answered = "", asyncio.Event()
         self._where = f"mqtt: {config.host}:{self._port}"
         self._told = ""
+        self._online, self._brief = False, 0
         self.will: Outgoing | None = None
 
     @property
@@ -86,8 +93,10 @@ class Connection:
         while True:
             began = time.monotonic()
             pulse.beat(60.0)
+            self._online = False
             try:
                 async with self._connected() as client:
+                    self._online = True
                     connected()
                     await self._serve(client, pulse, receive)
             except (aiomqtt.MqttError, OSError, ValueError) as err:
@@ -97,7 +106,9 @@ class Connection:
                 if rest is not None or broken is None:
                     raise
                 self._failed(broken.exceptions[0])
-            if time.monotonic() - began > STEADY:
+            lasted = time.monotonic() - began
+            self._brief = self._brief + 1 if self._online and lasted < BRIEF else 0
+            if lasted > STEADY:
                 pause = RETRY_FIRST
             pulse.beat(math.inf)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
@@ -111,11 +122,14 @@ class Connection:
             password=config.password.get_secret_value() if config.password else None,
             identifier=self._identifier, protocol=self._protocol,
             # A session that outlives the connection would bring commands late: nobody wants yesterday's words.
-            clean_session=None if self.version5 else True, clean_start=True,
+            clean_session=None if self.version5 else True,
+            clean_start=True if self.version5 else MQTT_CLEAN_START_FIRST_ONLY,
             will=aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain) if will else None,
             transport=config.transport, websocket_path=config.path if config.transport == "websockets" else None,
             # paho gives up after twice its keepalive.
             keepalive=max(2, int(config.keepalive * 0.7)), timeout=CALL_LIMIT, tls_context=self._tls,
+            # Nagle's algorithm would hold small packets back for 40 ms.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
         )  # fmt: skip
         async with client:
@@ -141,12 +155,12 @@ class Connection:
     async def _send(self, client: aiomqtt.Client, pulse: Pulse) -> None:
         while True:
             pulse.beat(math.inf)
-            message = await self._outbox.first()
+            messages = await self._outbox.next(IN_FLIGHT)
             pulse.beat(60.0)
-            await client.publish(
-                message.topic, message.payload, qos=1, retain=message.retain, properties=_properties(message)
-            )
-            self._outbox.sent(message)
+            await asyncio.gather(*(
+                client.publish(m.topic, m.payload, m.qos, m.retain, _properties(m)) for m in messages
+            ))  # fmt: skip
+            self._outbox.sent(messages)
 
     async def _probed(self) -> None:
         """Rights that are missing are silent in MQTT: see that what we publish comes to us."""
@@ -173,12 +187,12 @@ class Connection:
                        "give each its own 'id:'")  # fmt: skip
 
     def _failed(self, err: Exception) -> None:
-        code = getattr(getattr(err, "rc", None), "value", getattr(err, "rc", None))
+        code = reason(err)
         if code in REFUSED_PROTOCOL and self.version5 and self._config.protocol == "auto":
             self._protocol = aiomqtt.ProtocolVersion.V311
             self._logger.info("%s: no MQTT 5; going on with 3.1.1", self._where)
             return
-        if code == TAKEN_OVER:
+        if code == TAKEN_OVER or (self._config.client_id and self._online and self._brief):
             taken, self._identifier = self._identifier, f"{self._identifier[:90]}-{secrets.token_hex(4)}"
             self._tell(f"{self._where}: another client has connected with our id {taken!r}; going on as "
                        f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
@@ -191,42 +205,6 @@ class Connection:
             self._told = what
             self._logger.warning("%s", what)
             self._news.publish(Problem("mqtt", what))
-
-
-def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
-    """What the configuration says of TLS; None where there is none.
-
-    Raises:
-        ConfigError: a file cannot be read or is no certificate.
-    """
-    if not tls:
-        return None
-    settings = tls if isinstance(tls, Tls) else Tls()
-    try:
-        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
-    except (OSError, ssl.SSLError) as err:
-        raise ConfigError(f"mqtt: tls: ca: {settings.ca}: {err.strerror or err}; give the CA's PEM file") from err
-    context.check_hostname = settings.check_name
-    if settings.certificate is not None and settings.key is not None:
-        try:
-            context.load_cert_chain(settings.certificate, settings.key)
-        except (OSError, ssl.SSLError) as err:
-            raise ConfigError(
-                f"mqtt: tls: certificate, key: {settings.certificate}, {settings.key}: {err.strerror or err}; "
-                "give PEM files that belong together"
-            ) from err
-    return context
-
-
-def explained(err: Exception, code: Any) -> str:
-    """What went wrong and what to do about it; never what was sent."""
-    if isinstance(err, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(err):
-        return f"the broker's certificate is not accepted: {err}; see 'tls: ca:'"
-    if code in (4, 134):
-        return "wrong user name or password; see 'username:' and 'password:'"
-    if code in (5, 135):
-        return "not authorised; does the broker know this user, and want a certificate or a password?"
-    return f"{str(err) or type(err).__name__}; trying again"
 
 
 def _properties(message: Outgoing) -> Properties | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ class Outgoing:
     retain: bool = False
     correlation: bytes | None = None
     """Correlation data of the command that it answers."""
+    qos: int = 1
+    """1: kept until the broker has it; 0: sent, and forgotten."""
+
+
+ANSWERS = 2000
+"""Answers to commands that may wait; they come only while the broker is there to take them."""
 
 
 class Outbox:
@@ -23,12 +30,11 @@ class Outbox:
 
     def __init__(self, size: int) -> None:
         """Keep at most ``size`` events; the oldest goes first and is counted."""
-        self.dropped = 0
         self._retained: dict[str, Outgoing] = {}
         self._changed: dict[str, None] = {}
         self._latest: dict[str, Outgoing] = {}
-        self._events: deque[Outgoing] = deque()
-        self._size = size
+        self._events = Queue(size)
+        self._answers = Queue(ANSWERS)
         self._filled = asyncio.Event()
 
     def keep(self, topic: str, payload: bytes) -> None:
@@ -50,16 +56,23 @@ class Outbox:
 
     def tell(self, event: Outgoing) -> None:
         """Publish an event, once, in order."""
-        if len(self._events) >= self._size:
-            self._events.popleft()
-            self.dropped += 1
-        self._events.append(event)
+        self._events.put(event)
+        self._filled.set()
+
+    def answer(self, message: Outgoing) -> None:
+        """Publish what a command is answered with, once, in order, after the events."""
+        self._answers.put(message)
         self._filled.set()
 
     def again(self) -> None:
         """Send everything retained once more: the broker may have lost it."""
         self._changed |= dict.fromkeys(self.topics)
         self._filled.set()
+
+    @property
+    def dropped(self) -> int:
+        """Events and answers that were lost for want of room."""
+        return self._events.dropped + self._answers.dropped
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -69,25 +82,44 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Whether all was sent."""
-        return not (self._changed or self._latest or self._events)
+        return not (self._changed or self._latest or self._events.messages or self._answers.messages)
 
-    async def first(self) -> Outgoing:
-        """Return what goes out next, and keep it until it is ``sent``."""
-        while True:
-            if self._changed:
-                return self._retained[next(iter(self._changed))]
-            if self._events:
-                return self._events[0]
-            if self._latest:
-                return next(iter(self._latest.values()))
+    async def next(self, most: int) -> list[Outgoing]:
+        """Return what goes out next, at most so many, and keep it until it is ``sent``."""
+        while self.empty:
             self._filled.clear()
             await self._filled.wait()
+        waiting = itertools.chain(
+            (self._retained[topic] for topic in self._changed), self._events.messages, self._answers.messages,
+            self._latest.values(),
+        )  # fmt: skip
+        return list(itertools.islice(waiting, most))
 
-    def sent(self, message: Outgoing) -> None:
-        """The broker has it; what was replaced in the meantime goes out as well."""
-        if self._retained.get(message.topic) is message:
-            self._changed.pop(message.topic, None)
-        elif self._events and self._events[0] is message:
-            self._events.popleft()
-        elif self._latest.get(message.topic) is message:
-            del self._latest[message.topic]
+    def sent(self, messages: list[Outgoing]) -> None:
+        """The broker has them; what was replaced in the meantime goes out as well."""
+        for message in messages:
+            if self._retained.get(message.topic) is message:
+                self._changed.pop(message.topic, None)
+            if self._latest.get(message.topic) is message:
+                del self._latest[message.topic]
+        for queue in (self._events, self._answers):
+            queue.sent(messages)
+
+
+class Queue:
+    """Messages in order; the oldest goes when there is no room."""
+
+    def __init__(self, size: int) -> None:
+        """Hold at most ``size``."""
+        self.messages: deque[Outgoing] = deque(maxlen=size)
+        self.dropped = 0
+
+    def put(self, message: Outgoing) -> None:
+        """Add one."""
+        self.dropped += len(self.messages) == self.messages.maxlen
+        self.messages.append(message)
+
+    def sent(self, messages: list[Outgoing]) -> None:
+        """Take out those that are among these."""
+        while self.messages and any(self.messages[0] is message for message in messages):
+            self.messages.popleft()

@@ -41,18 +41,21 @@ class Publications:
         self._assistant, self._outbox = assistant, outbox
         self._described: bytes | None = None
         self._earlier: bytes | None = None
-        self._warm = False
+        self._warm = self._left = False
         self._ailing: frozenset[str] = frozenset()
         self._health: bytes | None = None
 
     def begin(self) -> None:
-        """Say that it is there, and everything that is retained."""
+        """Say that it is there, and everything that is retained; once it has said farewell, that stands."""
+        if self._left:
+            return
         self._keep("availability", "online")
         self._keep("version", json.dumps({"installed_version": RUNNING, "latest_version": _on_disk()}))
         self._settings()
 
     def farewell(self, removed: bool) -> None:
         """Say that it is gone; where it was switched off, leave nothing behind at the broker."""
+        self._left = True
         self._keep("availability", "offline")
         if removed:
             for topic in self._outbox.topics:
@@ -60,6 +63,8 @@ class Publications:
 
     def take(self, event: Event) -> None:
         """Publish one piece of news."""
+        if self._left:
+            return
         match event:
             case StateChanged(state):
                 self._keep("state", state)
@@ -67,24 +72,27 @@ class Publications:
             case SettingChanged() | EngineChanged() | TierChanged():
                 self._settings()
             case WakeHeard(phrase, score, _):
-                self.tell("wake", phrase=phrase, score=round(score, 3))
+                self._tell("wake", phrase=phrase, score=round(score, 3))
             case Transcribed(text):
-                self.tell("transcript", text=text)
+                self._tell("transcript", text=text)
             case Replied(turn, text):
-                self.tell("reply", turn=turn, text=text)
+                self._tell("reply", turn=turn, text=text)
             case TurnFinished(report):
-                self.tell("turn", **asdict(report))
+                self._tell("turn", **asdict(report))
             case Problem(where, what, over):
                 if not over or where in self._ailing:
-                    self.tell("problem", where=where, what=what, over=over)
+                    self._tell("problem", where=where, what=what, over=over)
                 self._ailing = self._ailing - {where} if over else self._ailing | {where}
             case Health():
                 self._take_health(event)
 
-    def tell(self, event_type: str, **data: Any) -> None:
-        """Publish an event; ``event_type`` is its topic and, for Home Assistant, its type."""
+    def event(self, event_type: str, **data: Any) -> Outgoing:
+        """Make an event; ``event_type`` is its topic and, for Home Assistant, its type."""
         payload = json.dumps({"event_type": event_type, **data}, ensure_ascii=False)
-        self._outbox.tell(Outgoing(f"{self._base}/{event_type}", payload.encode("utf-8", "replace")))
+        return Outgoing(f"{self._base}/{event_type}", payload.encode("utf-8", "replace"))
+
+    def _tell(self, event_type: str, **data: Any) -> None:
+        self._outbox.tell(self.event(event_type, **data))
 
     def found(self, payload: bytes) -> None:
         """The broker has this device message of an earlier avatard: Home Assistant shall forget what is gone."""

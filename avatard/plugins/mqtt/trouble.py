@@ -1,0 +1,54 @@
+"""Certificates, and what went wrong with a connection in words that help."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from avatard.api.errors import ConfigError
+from avatard.plugins.mqtt.config import Tls
+
+
+def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
+    """What the configuration says of TLS; None where there is none.
+
+    Raises:
+        ConfigError: a file cannot be read or is no certificate.
+    """
+    if not tls:
+        return None
+    settings = tls if isinstance(tls, Tls) else Tls()
+    try:
+        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+    except (OSError, ssl.SSLError) as err:
+        raise ConfigError(f"mqtt: tls: ca: {settings.ca}: {err.strerror or err}; give the CA's PEM file") from err
+    context.check_hostname = settings.check_name
+    if settings.certificate is not None and settings.key is not None:
+        try:
+            context.load_cert_chain(settings.certificate, settings.key)
+        except (OSError, ssl.SSLError) as err:
+            raise ConfigError(
+                f"mqtt: tls: certificate, key: {settings.certificate}, {settings.key}: {err.strerror or err}; "
+                "give PEM files that belong together"
+            ) from err
+    return context
+
+
+def reason(err: BaseException | None) -> Any:
+    """The broker's reason code, which may stand in the cause; None where it gave none."""
+    while err is not None:
+        if (code := getattr(err, "rc", None)) is not None:
+            return getattr(code, "value", code)
+        err = err.__cause__
+    return None
+
+
+def explained(err: Exception, code: Any) -> str:
+    """What went wrong and what to do about it; never what was sent."""
+    if isinstance(err, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(err):
+        return f"the broker's certificate is not accepted: {err}; see 'tls: ca:'"
+    if code in (4, 134):
+        return "wrong user name or password; see 'username:' and 'password:'"
+    if code in (5, 135):
+        return "not authorised; does the broker know this user, and want a certificate or a password?"
+    return f"{str(err) or type(err).__name__}; trying again"
