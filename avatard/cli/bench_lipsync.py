@@ -98,7 +98,8 @@ def _cases(model: str, face: str, threads: int) -> list[Case]:
     network = {"platform": "wav2lip", "model": model, "face": face, "threads": threads, "batch": 1}
     name = "random weights" if model == "random" else Path(model).name
     return [
-        Case("whole", name, network | {"split": False}), Case("split", name, network), Case("shapes", "", {}),
+        Case("whole", name, network | {"split": False}), Case("split", name, network),
+        Case("int8", name, network | {"precision": "int8"}), Case("shapes", "", {}),
         Case("warp", "", {"platform": "warp", "face": face}), Case("drawn", "", {"platform": "drawn"}),
     ]  # fmt: skip
 

@@ -18,7 +18,7 @@ def test_each_case_has_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["bench", "lipsync", "--json", "--frames", "4", "--model", str(tiny(tmp_path))]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert set(figures) == {"cases", "sgemm_gflops", "cpu"} and figures["sgemm_gflops"] > 0
-    assert [case["renderer"] for case in figures["cases"]] == ["whole", "split", "shapes", "warp", "drawn"]
+    assert [case["renderer"] for case in figures["cases"]] == ["whole", "split", "int8", "shapes", "warp", "drawn"]
     for case in figures["cases"]:
         assert set(case) == {"renderer", "model", "threads", "ms_per_frame", "memory_mb"}
         costs = case["ms_per_frame"]

@@ -55,7 +55,8 @@ class Here:
 
 
 def made(tmp_path: Path, **changes: Any) -> str:
-    return list(Builder(str(tiny(tmp_path, **changes)), str(tmp_path / "cache"), True, True).build(1 << 30))[-1]
+    builder = Builder(str(tiny(tmp_path, **changes)), str(tmp_path / "cache"), True, True)
+    return list(builder.build(1 << 30))[-1]["folder"]
 
 
 def engine(tmp_path: Path, room: int = 1 << 26) -> Engine:

@@ -25,7 +25,7 @@ ROOM = 1 << 30
 
 
 def built(model: Path, cache: Path, room: int = ROOM, split: bool = True, full: bool = True) -> tuple[Path, Parts]:
-    folder = Path(list(Builder(str(model), str(cache), split, full).build(room))[-1])
+    folder = Path(list(Builder(str(model), str(cache), split, full).build(room))[-1]["folder"])
     parts = kept(folder)
     assert parts is not None
     return folder, parts
@@ -334,6 +334,41 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert os.listdir(tmp_path / "cache") == []
+
+
+LOOKS = [np.random.default_rng(n).integers(0, 256, (64, 64, 3), np.uint8).tobytes() for n in range(2)]
+
+
+def in_eight_bits(model: Path, cache: Path) -> tuple[Path, list[dict[str, str]]]:
+    steps = list(Builder(str(model), str(cache), True, True).build(ROOM, LOOKS))
+    return Path(steps[-1]["folder"]), steps
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch": 2, "half": True}, {"size": 256, "width": 1 / 64}], ids=str)
+def test_eight_bits_draw_nearly_the_same_picture(tmp_path: Path, changes: dict[str, Any]) -> None:
+    model = tiny(tmp_path, **changes)
+    folder, parts = built(model, tmp_path / "cache")
+    rounded, _ = in_eight_bits(model, tmp_path / "cache")
+    found = kept(rounded)
+    assert found is not None and rounded != folder
+    joint = onnx.load(rounded / "joint.onnx").graph
+    assert sum(node.op_type == "QuantizeLinear" for node in joint.node) > 15
+    assert sum(w.data_type == TensorProto.INT8 and len(w.dims) == 4 for w in joint.initializer) > 8
+    mel, face = windows(2, changes.get("size", 96))
+    exact, near = drawn(folder, parts, mel, face), drawn(rounded, found, mel, face)
+    off = np.abs(exact - near)
+    assert 0 < off.mean() < 0.03 and not np.array_equal(near[0], near[1])
+    before = stamps(rounded)
+    again, steps = in_eight_bits(model, tmp_path / "cache")
+    assert again == rounded and len(steps) == 1 and stamps(rounded) == before
+
+
+def test_eight_bits_that_draw_something_else_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avatard.plugins.wav2lip.int8.NEAR", 1e-9)
+    folder, steps = in_eight_bits(tiny(tmp_path), tmp_path / "cache")
+    assert folder.name.endswith("linear") and "eight bits are not used" in steps[-2]["warning"]
+    whole_one, steps = in_eight_bits(changed(tiny(tmp_path, "other.onnx"), meet), tmp_path / "cache")
+    assert kept(whole_one).resists and "meet before" in steps[-2]["warning"]  # type: ignore[union-attr]
 
 
 @pytest.mark.long

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from . import architecture
 from .binding import Binding, bind, ports
 from .files import as_float32, check_weights, files, read
 from .graph import Array, Graph, per_picture
+from .int8 import in_int8
 from .parts import Part, Parts, digest, keep, kept
 from .rows import Rows
 from .sessions import Ways, open_parts, run, session
@@ -46,11 +49,12 @@ class Builder:
         self._model = self._cache / "random.onnx" if self._random else Path(model).expanduser()
         self._split, self._full = split, full_precision
 
-    def build(self, room: int) -> Iterator[str]:
-        """Make what is not made yet; yield what is being done, and at last the folder in which the parts lie.
+    def build(self, room: int, looks: list[bytes] = []) -> Iterator[dict[str, str]]:  # noqa: B006 - only read
+        """Make what is not made yet; yield what it is ``doing``, ``warning``s, and at last the ``folder``.
 
         Args:
             room: how many bytes of each avatar picture may be kept.
+            looks: to compute in eight bits: pictures of the avatar's face, square, uint8 BGR.
 
         Raises:
             ConfigError: the file cannot serve.
@@ -68,10 +72,21 @@ class Builder:
             made = kept(folder) or (yield from self._make(folder, way))
             if made.resists or made.face_bytes <= room:
                 break
-        yield str(folder)
+        if looks:
+            name = hashlib.blake2b(b"".join(looks), digest_size=8).hexdigest()
+            try:
+                into = Path(f"{folder}-int8-{name}")
+                for doing in in_int8(folder, made, [_square(look) for look in looks], into):
+                    yield {"doing": doing}
+                folder = into
+            except Resists as why:
+                yield {"warning": f"eight bits are not used: {why}"}
+            except OSError as err:
+                raise full(folder, err) from err
+        yield {"folder": str(folder)}
 
-    def _make(self, folder: Path, way: str) -> Generator[str, None, Parts]:
-        yield f"reading {self._model}"
+    def _make(self, folder: Path, way: str) -> Generator[dict[str, str], None, Parts]:
+        yield {"doing": f"reading {self._model}"}
         model = read(self._model)
         where = str(self._model)
         binding = bind(ports(_inputs(model)), ports(model.graph.output), where)
@@ -79,23 +94,23 @@ class Builder:
         if self._full and binding.kind == "float16":
             as_float32(model)
             binding = replace(binding, kind="float32")
-        yield "running it whole"
+        yield {"doing": "running it whole"}
         pictures = whole_pictures(model, binding, where)
         if not np.isfinite(pictures).all():
             raise ConfigError(f"wav2lip: {where}: its picture is not a number; the file is damaged")
-        yield "taking it apart"
+        yield {"doing": "taking it apart"}
         try:
             parts, models = self._apart(model, binding, way)
-            yield "comparing the parts' picture"
+            yield {"doing": "comparing the parts' picture"}
             prove(parts, models, pictures, trial(binding))
         except Resists as why:
             parts = _described(binding, resists=str(why), parts={"whole": Part("", "", {}, {})})
             models = {"whole": model}
-        yield f"keeping it in {folder}"
+        yield {"doing": f"keeping it in {folder}"}
         try:
             return keep(folder, parts, models)
         except OSError as err:
-            raise ConfigError(f"wav2lip: {folder}: its parts cannot be kept: {err.strerror}; make room there") from err
+            raise full(folder, err) from err
 
     def _apart(self, model: Any, binding: Binding, way: str) -> tuple[Parts, dict[str, Any]]:
         if way == "whole":
@@ -113,6 +128,11 @@ class Builder:
         if way == "linear":
             split_convolutions(graph, binding)
         return take_apart(graph, binding, cut(graph, binding))
+
+
+def full(folder: Path, err: OSError) -> ConfigError:
+    """Say that the parts cannot be written."""
+    return ConfigError(f"wav2lip: {folder}: its parts cannot be kept: {err.strerror}; make room there")
 
 
 def take_apart(graph: Graph, binding: Binding, where: Cut) -> tuple[Parts, dict[str, Any]]:
@@ -180,6 +200,11 @@ def prove(parts: Parts, models: dict[str, Any], pictures: Array, fed: tuple[Arra
     off = float(np.abs(drawn - pictures[:, :, parts.lower :]).max())
     if not off <= SAME[parts.kind]:
         raise Resists(f"its parts draw another picture (by {off:.2g})")
+
+
+def _square(look: bytes) -> Array:
+    side = isqrt(len(look) // 3)
+    return np.frombuffer(look, np.uint8).reshape(side, side, 3)
 
 
 def _inputs(model: Any) -> list[Any]:

@@ -10,6 +10,9 @@ from avatard.api.flow import Pixels
 from avatard.face.bundle import Face
 from avatard.face.compose import Region, paste
 
+LOOKS, SIDE = 4, 256
+"""How many pictures a network's rounding is fitted to, and their size in pixels."""
+
 
 class Canvas:
     """A face ready for a network that takes pictures of one size; on the thread that lays the mouths."""
@@ -41,6 +44,18 @@ class Canvas:
         drawn = np.frombuffer(lower, np.uint8).reshape(self._shape)
         upper = self._crops[number][: -len(drawn)]
         return paste(self._frames[number], np.concatenate([upper, drawn]), self._regions[number], share)
+
+
+def looks_of(face: Face) -> list[bytes]:
+    """A few pictures of the face at one size: what a network's rounding is fitted to."""
+    import cv2
+
+    step = max(1, len(face.frames) // LOOKS)
+    chosen = list(zip(face.boxes, face.frames, strict=True))[::step][:LOOKS]
+    parts = (Region.around(box, frame).of(frame) for box, frame in chosen)
+    return [
+        np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8).tobytes() for part in parts
+    ]
 
 
 def there_and_back(loop: tuple[int, ...], length: int) -> Iterator[int]:

@@ -18,7 +18,7 @@ from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import Face, find, load
 from avatard.face.compose import FADE, Fade
 from avatard.face.cut import Block, batches
-from avatard.plugins.wav2lip.canvas import Canvas, there_and_back
+from avatard.plugins.wav2lip.canvas import Canvas, looks_of, there_and_back
 from avatard.plugins.wav2lip.config import RenderConfig
 from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
 
@@ -131,7 +131,7 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
 
     face = load(find(config.face)).at(config.size)
     room = config.keep_mb * 1_000_000
-    folder = await _built(context, config, room // len(face.frames))
+    folder = await _built(context, config, face)
     providers = ["auto"] if config.providers == "auto" else list(config.providers)
     network = context.model(Engine, MEGABYTES, python=config.python or OURS, folder=folder, threads=config.threads,
                             providers=providers, room=room)  # fmt: skip
@@ -152,20 +152,26 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
         await network.unload()
 
 
-async def _built(context: PluginContext, config: RenderConfig, room: int) -> str:
+async def _built(context: PluginContext, config: RenderConfig, face: Face) -> str:
     """The folder of the parts; they are made in a child of their own, all of whose memory is given back."""
     from avatard.plugins.wav2lip.build import Builder
 
+    room = config.keep_mb * 1_000_000 // len(face.frames)
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
     builder = context.model(
         Builder, BUILDING, python=OURS, part="parts",
         model=str(config.model), cache=str(context.cache), split=config.split, full_precision=not on_card,
     )  # fmt: skip
-    said = ""
+    looks = looks_of(face) if config.precision == "int8" and config.split and not on_card else []
+    folder = ""
     try:
-        async with aclosing(builder.stream("build", room)) as steps:
-            async for said in steps:
-                context.logger.info("wav2lip: %s", said)
-        return said
+        async with aclosing(builder.stream("build", room, looks)) as steps:
+            async for step in steps:
+                folder = step.get("folder", "")
+                if "warning" in step:
+                    context.logger.warning("wav2lip: %s: %s", config.model, step["warning"])
+                elif "doing" in step:
+                    context.logger.info("wav2lip: %s", step["doing"])
+        return folder
     finally:
         await builder.unload()

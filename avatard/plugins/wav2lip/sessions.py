@@ -97,16 +97,20 @@ class SplitNetwork:
         return {name: np.ascontiguousarray(value[:, :, starts[name] :]) if starts[name] else value
                 for name, value in found.items()}  # fmt: skip
 
-    def draw(self, mel: Array, faces: Sequence[Features]) -> Array:
-        """Run the sound's part and the joint one."""
+    def fed(self, mel: Array, faces: Sequence[Features]) -> dict[str, Array]:
+        """Run the sound's part and return what the joint one is fed."""
         fed = self._run("sound", {self._parts.mel: np.ascontiguousarray(mel, np.float32)})
         for name, start in self._parts.parts["sound"].outputs.items():
             fed[name] = fed[name][:, :, start:] if start else fed[name]
         for name in self._parts.parts["face"].outputs:
             fed[name] = faces[0][name] if len(faces) == 1 else np.concatenate([face[name] for face in faces])
+        return fed
+
+    def draw(self, mel: Array, faces: Sequence[Features]) -> Array:
+        """Run the sound's part and the joint one."""
         picture = self._parts.picture
         start = self._parts.parts["joint"].outputs[picture]
-        return self._run("joint", fed)[picture][:, :, self._parts.lower - start :]
+        return self._run("joint", self.fed(mel, faces))[picture][:, :, self._parts.lower - start :]
 
     def _run(self, name: str, fed: dict[str, Array]) -> dict[str, Array]:
         part: Part = self._parts.parts[name]
