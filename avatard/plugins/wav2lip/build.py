@@ -18,13 +18,15 @@ from .binding import Binding, bind, ports
 from .files import as_float32, check_weights, files, read
 from .graph import Array, Graph, per_picture
 from .int8 import in_int8
-from .parts import Part, Parts, digest, keep, kept
+from .parts import Part, Parts, digest, kept, sources, under_way, write
 from .rows import Rows
 from .sessions import Ways, open_parts, run, session
 from .split import Cut, Resists, cut, fold_normalisation, split_convolutions
 
-SAME = {"float32": 1e-4, "float16": 2e-2}
-"""How far a picture of the parts may be from the whole graph's, of 1; what is measured is near 1e-6 and 1e-3."""
+SAME = 1e-4
+"""How far a picture of the parts may be from the whole graph's, of 1; what is measured is near 1e-6."""
+SAME_AS_HALF = 2e-2
+"""The same, where the whole graph computes in float16; near 1e-3."""
 OLDEST = 10
 """Opset: rows cannot be cut by inputs before it."""
 RANDOM = "random"
@@ -69,7 +71,10 @@ class Builder:
         name = digest(*files(self._model)) + ("-32" if self._full else "")
         for way in ("linear", "plain") if self._split else ("whole",):
             folder = self._cache / f"{name}-{way}"
-            made = kept(folder) or (yield from self._make(folder, way))
+            try:
+                made = kept(folder) or (yield from self._make(folder, way))
+            except OSError as err:
+                raise full(folder, err) from err
             if made.resists or made.face_bytes <= room:
                 break
         if looks:
@@ -87,30 +92,35 @@ class Builder:
 
     def _make(self, folder: Path, way: str) -> Generator[dict[str, str], None, Parts]:
         yield {"doing": f"reading {self._model}"}
+        model, binding = self._read()
+        check_weights(model, str(self._model))
+        yield {"doing": "running it whole"}
+        pictures = whole_pictures(str(self._model), binding)
+        if not np.isfinite(pictures).all():
+            raise ConfigError(f"wav2lip: {self._model}: its picture is not a number; the file is damaged")
+        try:
+            yield {"doing": "taking it apart"}
+            parts, models = self._apart(model, binding, way)
+            del model
+            with under_way(folder) as made:
+                yield {"doing": f"keeping it in {folder}"}
+                parts = write(made, parts, models)
+                yield {"doing": "comparing the parts' picture"}
+                prove(parts, sources(made, parts), pictures)
+        except Resists as why:
+            models = {"whole": self._read()[0]}
+            parts = _described(binding, resists=str(why), parts={"whole": Part("", "", {}, {})})
+            with under_way(folder) as made:
+                parts = write(made, parts, models)
+        return parts
+
+    def _read(self) -> tuple[Any, Binding]:
         model = read(self._model)
-        where = str(self._model)
-        binding = bind(ports(_inputs(model)), ports(model.graph.output), where)
-        check_weights(model, where)
+        binding = bind(ports(_inputs(model)), ports(model.graph.output), str(self._model))
         if self._full and binding.kind == "float16":
             as_float32(model)
             binding = replace(binding, kind="float32")
-        yield {"doing": "running it whole"}
-        pictures = whole_pictures(model, binding, where)
-        if not np.isfinite(pictures).all():
-            raise ConfigError(f"wav2lip: {where}: its picture is not a number; the file is damaged")
-        yield {"doing": "taking it apart"}
-        try:
-            parts, models = self._apart(model, binding, way)
-            yield {"doing": "comparing the parts' picture"}
-            prove(parts, models, pictures, trial(binding))
-        except Resists as why:
-            parts = _described(binding, resists=str(why), parts={"whole": Part("", "", {}, {})})
-            models = {"whole": model}
-        yield {"doing": f"keeping it in {folder}"}
-        try:
-            return keep(folder, parts, models)
-        except OSError as err:
-            raise full(folder, err) from err
+        return model, binding
 
     def _apart(self, model: Any, binding: Binding, way: str) -> tuple[Parts, dict[str, Any]]:
         if way == "whole":
@@ -160,7 +170,7 @@ def take_apart(graph: Graph, binding: Binding, where: Cut) -> tuple[Parts, dict[
     return replace(_described(binding, "", parts), batch=batch, face_bytes=size), models
 
 
-def trial(binding: Binding) -> tuple[Array, Array]:
+def trial(binding: Binding | Parts) -> tuple[Array, Array]:
     """Two mels and two faces by which ways of computing are compared."""
     random = np.random.default_rng(7)
     mel = random.uniform(-4, 4, (2, 1, 80, 16)).astype(np.float32)
@@ -169,36 +179,39 @@ def trial(binding: Binding) -> tuple[Array, Array]:
     return mel, face
 
 
-def whole_pictures(model: Any, binding: Binding, where: str) -> Array:
-    """Run the whole graph on ``trial``.
+def whole_pictures(source: str, binding: Binding) -> Array:
+    """Run the whole graph on ``trial``; its picture is in its own precision.
 
     Raises:
         ConfigError: it does not run, or gives another shape.
     """
-    mel, face = (side.astype(binding.kind) for side in trial(binding))
+    mel, face = trial(binding)
     try:
-        opened = session(model.SerializeToString(), Ways())
-        pictures = run(opened, {binding.mel: mel, binding.face: face}, [binding.picture], binding.batch)[0]
+        opened = session(source, Ways())
+        half = "float16" in opened.get_inputs()[0].type
+        fed = {name: v.astype(np.float16) if half else v for name, v in ((binding.mel, mel), (binding.face, face))}
+        pictures = run(opened, fed, [binding.picture], binding.batch)[0]
     except Exception as err:  # onnxruntime has its own kinds
-        raise ConfigError(f"wav2lip: {where}: it does not run: {str(err).splitlines()[0]}") from err
+        raise ConfigError(f"wav2lip: {source}: it does not run: {str(err).splitlines()[0]}") from err
     if pictures.shape != (2, 3, binding.height, binding.width):
-        raise ConfigError(f"wav2lip: {where}: its picture has the shape {pictures.shape}, not a face's")
-    return np.asarray(pictures, np.float32)
+        raise ConfigError(f"wav2lip: {source}: its picture has the shape {pictures.shape}, not a face's")
+    return pictures
 
 
-def prove(parts: Parts, models: dict[str, Any], pictures: Array, fed: tuple[Array, Array]) -> None:
-    """Let the parts draw what the whole graph has drawn.
+def prove(parts: Parts, opened: dict[str, str], pictures: Array) -> None:
+    """Let the parts draw what the whole graph has drawn of ``trial``.
 
     Raises:
         Resists: they draw something else.
     """
+    mel, faces = trial(parts)
     try:
-        network = open_parts(parts, {name: m.SerializeToString() for name, m in models.items()})
-        drawn = network.draw(fed[0], [network.look(face[None]) for face in fed[1]])
+        network = open_parts(parts, opened)
+        drawn = network.draw(mel, [network.look(face[None]) for face in faces])
     except Exception as err:  # onnxruntime has its own kinds
         raise Resists(f"its parts do not run: {err}") from err
-    off = float(np.abs(drawn - pictures[:, :, parts.lower :]).max())
-    if not off <= SAME[parts.kind]:
+    off = float(np.abs(drawn - pictures[:, :, parts.lower :].astype(np.float32)).max())
+    if not off <= (SAME_AS_HALF if pictures.dtype == np.float16 else SAME):
         raise Resists(f"its parts draw another picture (by {off:.2g})")
 
 

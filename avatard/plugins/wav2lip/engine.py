@@ -14,7 +14,7 @@ import numpy as np
 
 from avatard.api.errors import NotReady
 
-from .parts import kept
+from .parts import kept, sources
 from .sessions import Array, Features, Ways, open_parts
 
 PROVIDERS = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
@@ -42,9 +42,7 @@ class Engine:
             raise NotReady(f"wav2lip: its parts in {folder} are gone or damaged; they are made again at the next start")
         self._parts, self._room = parts, room
         ways = _ways(threads, providers, Path(folder))
-        self._network = open_parts(
-            parts, {name: str(Path(folder) / part.file) for name, part in parts.parts.items()}, ways
-        )
+        self._network = open_parts(parts, sources(Path(folder), parts), ways)
         self._faces: OrderedDict[bytes, Features] = OrderedDict()
         self._kept = 0
 

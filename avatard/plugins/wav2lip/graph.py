@@ -21,6 +21,9 @@ POINTWISE = frozenset({
 PER_PICTURE = POINTWISE | {"Conv", "ConvTranspose"}
 """What does not care how many pictures a batch has; so does a ``Concat`` of channels."""
 
+SMALL = 64
+"""Numbers: only weights so small can be shapes themselves."""
+
 
 @dataclass
 class Graph:
@@ -40,7 +43,7 @@ class Graph:
 
     @classmethod
     def read(cls, model: Any, inputs: Mapping[str, Shape]) -> Graph:
-        """Take a model in; its constants become weights.
+        """Take a model in, whose weights it is emptied of; its constants become weights.
 
         Args:
             model: an ``onnx.ModelProto``.
@@ -52,6 +55,8 @@ class Graph:
         from onnx import numpy_helper, shape_inference
 
         weights = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
+        inferred = shape_inference.infer_shapes(_of_one(model, inputs), data_prop=True)
+        del model.graph.initializer[:]
         nodes: list[Any] = []
         same: dict[str, str] = {}
         for node in model.graph.node:
@@ -63,11 +68,10 @@ class Graph:
                 nodes.append(type(node).FromString(node.SerializeToString()))
                 for index, name in enumerate(node.input):
                     nodes[-1].input[index] = same.get(name, name)
-        inferred = shape_inference.infer_shapes(_of_one(model, inputs), data_prop=True)
         shapes: dict[str, Shape] = {}
         for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
-            if all(dims):
+            if all(dims) and value.name not in weights:
                 shapes[value.name] = tuple(dims)
         opsets = {"" if o.domain == "ai.onnx" else o.domain: o.version for o in model.opset_import}
         graph = cls(nodes, weights, shapes, opsets)
@@ -145,15 +149,23 @@ def per_picture(node: Any) -> bool:
 
 
 def _of_one(model: Any, inputs: Mapping[str, Shape]) -> Any:
-    """A copy with these inputs whose other shapes are still to be told."""
-    copy = type(model)()
-    copy.CopyFrom(model)
-    del copy.graph.value_info[:]
-    for value in copy.graph.input:
-        if value.name not in inputs:  # an old file lists its weights too
-            continue
-        for dim, size in zip(value.type.tensor_type.shape.dim, inputs[value.name], strict=True):
-            dim.dim_value = size
-    for value in copy.graph.output:
-        value.type.tensor_type.ClearField("shape")
+    """A copy with these inputs whose other shapes are still to be told, and whose large weights are only shapes."""
+    from onnx import helper
+
+    copy = type(model)(ir_version=model.ir_version, opset_import=model.opset_import)
+    copy.functions.extend(model.functions)
+    copy.graph.name = model.graph.name
+    copy.graph.node.extend(model.graph.node)
+    for weights in model.graph.initializer:
+        if np.prod(weights.dims) > SMALL:
+            copy.graph.input.append(helper.make_tensor_value_info(weights.name, weights.data_type, weights.dims))
+        else:
+            copy.graph.initializer.append(weights)
+    known = {weights.name for weights in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name not in known:  # an old file lists its weights too
+            kind = value.type.tensor_type.elem_type
+            copy.graph.input.append(helper.make_tensor_value_info(value.name, kind, inputs[value.name]))
+    for value in model.graph.output:
+        copy.graph.output.append(helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, None))
     return copy

@@ -8,7 +8,6 @@ whose instructions add two products in 16 bits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from avatard.face.mel import mel, windows
 
 from .engine import masked
 from .graph import Array, attributes
-from .parts import Part, Parts, keep, kept
+from .parts import Parts, kept, sources, under_way, write
 from .sessions import SplitNetwork, Ways, open_parts, run, session
 from .split import Resists
 
@@ -54,10 +53,10 @@ def in_int8(folder: Path, parts: Parts, looks: Sequence[Array], into: Path) -> I
         raise Resists(parts.resists)
     import onnx
 
-    sources = {name: str(folder / part.file) for name, part in parts.parts.items()}
-    network = open_parts(parts, sources)
+    files = sources(folder, parts)
+    network = open_parts(parts, files)
     assert isinstance(network, SplitNetwork)
-    plain = onnx.load(sources["joint"])
+    plain = onnx.load(files["joint"])
     ranges = Ranges(plain)
     lots = []
     for number, look in enumerate(looks):
@@ -66,7 +65,7 @@ def in_int8(folder: Path, parts: Parts, looks: Sequence[Array], into: Path) -> I
         ranges.see(lots[-1][::2])
     yield "eight bits: rounding"
     model = quantised(plain, ranges.found)
-    pair = session(model.SerializeToString(), Ways()), session(sources["joint"], Ways())
+    pair = session(model.SerializeToString(), Ways()), session(files["joint"], Ways())
     for lot in lots:
         yield "eight bits: comparing the picture"
         for fed in lot[1::2]:
@@ -75,9 +74,9 @@ def in_int8(folder: Path, parts: Parts, looks: Sequence[Array], into: Path) -> I
             if not off <= NEAR:
                 raise Resists(f"in eight bits its picture is another (by {off:.2g})")
     yield "eight bits: keeping it"
-    models = {name: model if name == "joint" else onnx.load(source) for name, source in sources.items()}
-    described = {name: Part("", "", part.inputs, part.outputs) for name, part in parts.parts.items()}
-    keep(into, replace(parts, parts=described), models)
+    models = {name: model if name == "joint" else onnx.load(source) for name, source in files.items()}
+    with under_way(into) as made:
+        write(made, parts, models)
 
 
 class Ranges:

@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,12 @@ def kept(folder: Path) -> Parts | None:
     return None
 
 
-def keep(folder: Path, parts: Parts, models: Mapping[str, Any]) -> Parts:
-    """Write the models and their description, all or nothing; return the description with its files.
+@contextmanager
+def under_way(folder: Path) -> Iterator[Path]:
+    """Give a folder to write to; it becomes ``folder`` when the block ends well, and goes when it does not.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: it cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for stale in folder.parent.glob(f"{UNDER_WAY}*"):
@@ -98,20 +100,33 @@ def keep(folder: Path, parts: Parts, models: Mapping[str, Any]) -> Parts:
             shutil.rmtree(stale, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=UNDER_WAY, dir=folder.parent))
     try:
-        files = {}
-        for name, model in models.items():
-            path = made / f"{name}.onnx"
-            with path.open("wb") as file:
-                file.write(model.SerializeToString())
-                file.flush()
-                os.fsync(file.fileno())
-            part = parts.parts[name]
-            files[name] = Part(path.name, digest(path), part.inputs, part.outputs)
-        whole = replace(parts, parts=files)
-        (made / DESCRIPTION).write_text(json.dumps(asdict(whole)), "utf-8")
+        yield made
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def write(folder: Path, parts: Parts, models: dict[str, Any]) -> Parts:
+    """Write the models, each of which is let go of, and their description; return it with its files.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    files = {}
+    for name in list(models):
+        path = folder / f"{name}.onnx"
+        with path.open("wb") as file:
+            file.write(models.pop(name).SerializeToString())
+            file.flush()
+            os.fsync(file.fileno())
+        files[name] = replace(parts.parts[name], file=path.name, digest=digest(path))
+    whole = replace(parts, parts=files)
+    (folder / DESCRIPTION).write_text(json.dumps(asdict(whole)), "utf-8")
     return whole
+
+
+def sources(folder: Path, parts: Parts) -> dict[str, str]:
+    """The path of each part."""
+    return {name: str(folder / part.file) for name, part in parts.parts.items()}

@@ -25,7 +25,7 @@ from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
 MEGABYTES = 300
 OURS = Path(sys.executable)
 """The network lives in a child: a file that breaks onnxruntime ends the child alone, and all memory is given back."""
-BUILDING = 900
+BUILDING = 700
 """Megabytes while the parts are made: the file, its weights, and the sessions that prove them."""
 CANVAS = 20
 LOOKS = 8
