@@ -28,7 +28,7 @@ test: $(VENV)/.ready-test debian
 	$(BIN)/python -m pytest -q
 
 test-long: $(VENV)/.ready-test debian
-	$(BIN)/python -m pytest -q -m long
+	$(BIN)/python -m pytest -q -m long -o faulthandler_timeout=0
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff check avatard tests

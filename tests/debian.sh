@@ -7,6 +7,9 @@ command -v pulseaudio >/dev/null || need="$need pulseaudio"
 command -v pactl >/dev/null || need="$need pulseaudio-utils"
 ldconfig -p 2>/dev/null | grep -q libportaudio.so.2 || need="$need libportaudio2"
 ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so >/dev/null 2>&1 || need="$need libasound2-plugins"
+command -v systemd-analyze >/dev/null || need="$need systemd"
+command -v shellcheck >/dev/null || need="$need shellcheck"
+command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] || need="$need debootstrap"
 [ -z "$need" ] && exit 0
 command -v apt-get >/dev/null || exit 0
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else

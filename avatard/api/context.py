@@ -108,7 +108,7 @@ class PluginContext:
     """The wake words as spoken text, e.g. ``okay nabu``."""
     encoder: VideoEncoder | None
     """For displays that write a stream of their own; opened before them."""
-    make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None, str], Model]
+    make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]
     removed: Callable[[], bool]
@@ -116,7 +116,7 @@ class PluginContext:
     isolate: bool = False
 
     def model(
-        self, engine: type[Any], megabytes: float, *, python: Path | None = None, part: str = "", **options: Any
+        self, engine: type[Any], megabytes: float, *, python: Path | None = None, **options: Any
     ) -> Model:
         """Put ``engine(**options)`` on its thread, or into its child where the manifest says ``isolate: true``.
 
@@ -126,10 +126,9 @@ class PluginContext:
             engine: a plain class; built on its own thread, so its constructor may block.
             megabytes: what it is expected to need.
             python: another interpreter, 3.10 or later, for a child that then needs nothing of ours but the engine.
-            part: tells the models of a plugin that has several from each other.
             options: of the engine.
         """
-        return self.make_model(engine, options, megabytes, self.isolate, python, part)
+        return self.make_model(engine, options, megabytes, self.isolate, python)
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from avatard.runtime.manifest import discover, missing
+from avatard.runtime.config import find_file
+from avatard.runtime.manifest import CUSTOM, discover, missing
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("plugins", help="list the plugins")
     parser.add_argument("what", choices=("list", "check"), help="list: what there is; check: whether all can be opened")
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="with those in custom_plugins/ beside it")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """List them; ``check`` fails when one lacks its packages."""
     lacking = 0
-    for name, manifest in discover().items():
+    path = find_file(args.config)
+    for name, manifest in discover(path.parent / CUSTOM if path else None).items():
         needs = missing(manifest)
         lacking += bool(needs)
         state = f"needs: pip install {' '.join(needs)}" if needs else manifest.summary

@@ -13,6 +13,9 @@ from typing import Any
 from avatard.api.errors import NotReady, StageFailed
 from avatard.runtime.paths import Paths
 
+SYSTEM_FOLDER = Path("/run/avatard")
+"""Where systemd/avatard.service has its socket."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the commands."""
@@ -28,6 +31,7 @@ def add_parser(commands: Any) -> None:
         parser.add_argument("--id", default=None, help="which daemon, where several run")
         if name == "ask":
             parser.add_argument("text", metavar="TEXT")
+            parser.add_argument("--session", default="room", metavar="NAME", help="whose history it is; default: room")
         if name == "mute":
             parser.add_argument("on", choices=("on", "off"))
         if name == "volume":
@@ -41,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Send the command and print what comes back."""
     request: dict[str, Any] = {"do": args.do}
     if args.do == "ask":
-        request["text"] = args.text
+        request |= {"text": args.text, "session": args.session}
     elif args.do == "mute":
         request["on"] = args.on == "on"
     elif args.do == "volume":
@@ -70,17 +74,18 @@ def _print_status(answer: dict[str, Any], as_json: bool) -> None:
 
 
 def find_socket(id: str | None) -> Path:
-    """The running daemon's socket.
+    """The running daemon's socket: this user's, or else the system service's.
 
     Raises:
         NotReady: none runs, or several and no id was given.
     """
-    if id is not None:
-        return Paths.for_id(id).socket
     folder = Paths.for_id("avatard").socket.parent
-    found = sorted(folder.glob("*.sock"))
+    if id is not None:
+        name = f"{id}.sock"
+        return next((place / name for place in (folder, SYSTEM_FOLDER) if (place / name).exists()), folder / name)
+    found = sorted(folder.glob("*.sock")) or sorted(SYSTEM_FOLDER.glob("*.sock"))
     if not found:
-        raise NotReady(f"no daemon runs (nothing in {folder}); start it: avatard run")
+        raise NotReady(f"no daemon runs (nothing in {folder} or {SYSTEM_FOLDER}); start it: avatard run")
     if len(found) > 1:
         raise NotReady(f"several daemons run; choose with --id: {', '.join(path.stem for path in found)}")
     return found[0]
@@ -97,6 +102,8 @@ def command(request: dict[str, Any], id: str | None = None) -> Iterator[dict[str
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
+        except PermissionError as err:
+            raise NotReady(f"{path}: that daemon is another user's; with sudo it obeys") from err
         except OSError as err:
             raise NotReady(f"{path}: no daemon answers ({err.strerror}); start it: avatard run") from err
         connection.sendall(json.dumps(request).encode() + b"\n")

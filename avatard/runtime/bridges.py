@@ -8,7 +8,7 @@ import random
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from avatard.api.errors import NotReady, StageFailed, first_cause
+from avatard.api.errors import AvatardError, ConfigError, first_cause
 from avatard.api.news import Problem
 from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts to open a bridge that is not ready; doubled each time."""
-CLOSE_LIMIT = 7.0
-"""Seconds that a bridge may take to close."""
+CLOSE_LIMIT, CANCEL_LIMIT = 7.0, 1.0
+"""Seconds that a bridge may take to close, and to end once it was cancelled."""
 
 
 def alike(one: PlatformEntry, other: PlatformEntry) -> bool:
@@ -40,17 +40,26 @@ def same(one: Configuration, other: Configuration) -> bool:
     return True
 
 
+def known_as(bridge: Bridge, configuration: Configuration) -> bool:
+    """Whether the bridge was opened with what it is told of the whole: who this is, its language and its rooms."""
+    one, other = bridge.configuration, configuration
+    return (one.id, one.name, one.language, one.rooms) == (other.id, other.name, other.language, other.rooms)
+
+
 class Bridge:
     """One bridge while it is wanted."""
 
-    def __init__(self, entry: PlatformEntry, configuration: Configuration, foundation: Foundation) -> None:
-        """Nothing is opened yet."""
-        self.entry = entry
-        self._configuration, self._foundation = configuration, foundation
+    def __init__(
+        self, entry: PlatformEntry, configuration: Configuration, foundation: Foundation, patient: bool
+    ) -> None:
+        """Nothing is opened yet; a ``patient`` one is tried again even where the user must change something."""
+        self.entry, self.configuration = entry, configuration
+        self._foundation, self._patient = foundation, patient
+        self._serving = False
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
-        self._removed = False
-        self._task = foundation.tasks.create_task(self._run())
+        self._removed = self._ailing = False
+        self._task = foundation.tasks.create_task(self._run(), name=f"bridge {entry.platform}")
 
     async def opened(self) -> None:
         """Return once it is open, or is being tried again.
@@ -64,10 +73,13 @@ class Bridge:
         """Close it; ``removed`` where the configuration no longer names it."""
         self._removed = removed
         self._ended.set()
+        if not self._serving:
+            self._task.cancel()
         _, stuck = await asyncio.wait({self._task}, timeout=CLOSE_LIMIT)
         if stuck:
             log.error("%s did not close within %.0f s", self.entry.platform, CLOSE_LIMIT)
             self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CANCEL_LIMIT)
 
     async def _run(self) -> None:
         wait, where = RETRY_FIRST, self.entry.platform
@@ -77,24 +89,31 @@ class Bridge:
                 return
             except BaseExceptionGroup as group:
                 err = first_cause(group)
-            except Exception as failure:  # its opener is told; after that it is tried again
+            except Exception as failure:  # a bridge may fail in any way; the daemon goes on
                 err = failure
-            if not self._opened.done() and not isinstance(err, NotReady | StageFailed):
+            self._serving = False
+            if self._ended.is_set():
+                log.error("%s: while closing: %s", where, err)
+                return
+            if isinstance(err, ConfigError) and not self._patient and not self._opened.done():
                 self._opened.set_exception(err)
                 return
             self._settle()
-            log.warning("%s: %s; trying again", where, err, exc_info=None if isinstance(err, NotReady) else err)
-            self._foundation.feed.publish(Problem(where, str(err)))
-            try:
-                await asyncio.wait_for(self._ended.wait(), wait * random.uniform(0.8, 1.2))
-            except TimeoutError:
-                wait = min(RETRY_LONGEST, wait * 2)
+            log.warning("%s: %s; trying again", where, err, exc_info=None if isinstance(err, AvatardError) else err)
+            self._foundation.feed.publish(Problem(where, str(err) or type(err).__name__))
+            self._ailing = True
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(RETRY_LONGEST, wait * 2)
 
     async def _until_ended(self) -> None:
         async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
-            opener = Opener(stack, tasks, self._foundation, self._configuration)
+            opener = Opener(stack, tasks, self._foundation, self.configuration)
             await opener.open(self.entry)
+            self._serving = True
             self._settle()
+            if self._ailing:
+                self._ailing = False
+                self._foundation.feed.publish(Problem(self.entry.platform, "", over=True))
             await self._ended.wait()
             opener.removed = self._removed
 
@@ -111,22 +130,32 @@ class Bridges:
         self._foundation = foundation
         self._open: dict[str, Bridge] = {}
 
-    async def become(self, configuration: Configuration) -> None:
+    async def become(self, configuration: Configuration, patient: bool = False) -> None:
         """Close those that are gone or have changed, open those that are new or have changed.
+
+        Args:
+            configuration: what names them.
+            patient: try those again which cannot be opened as configured, rather than raise.
 
         Raises:
             ConfigError: one of them cannot be opened as configured.
         """
         wanted = {entry.platform: entry for entry in configuration.stages.get("bridge", ())}
         for name, bridge in list(self._open.items()):
-            if name not in wanted or not alike(bridge.entry, wanted[name]):
+            if name not in wanted or not alike(bridge.entry, wanted[name]) or not known_as(bridge, configuration):
+                await bridge.close(removed=name not in wanted or bridge.configuration.id != configuration.id)
+                # Only then: whoever cancels us closes what is still here.
                 del self._open[name]
-                await bridge.close(removed=name not in wanted)
+                if name in self._foundation.door.problems:
+                    self._foundation.feed.publish(Problem(name, "", over=True))
         for name, entry in wanted.items():
             if name not in self._open:
-                bridge = Bridge(entry, configuration, self._foundation)
-                await bridge.opened()
-                self._open[name] = bridge
+                bridge = self._open[name] = Bridge(entry, configuration, self._foundation, patient)
+                try:
+                    await bridge.opened()
+                except ConfigError:
+                    del self._open[name]
+                    raise
 
     async def __aenter__(self) -> Bridges:
         """Open nothing yet."""

@@ -16,6 +16,7 @@ import sys
 import threading
 from typing import Any
 
+from avatard.runtime.custom import mount
 from avatard.runtime.wire import HEADER, lengths, pack, unpack
 
 PR_SET_PDEATHSIG = 1
@@ -47,6 +48,8 @@ class Service:
 
     def _do(self, request: dict[str, Any], number: int) -> Any:
         if request["do"] == "load":
+            if request["custom"]:
+                mount(request["custom"])
             module, name = request["engine"].split(":")
             self._engine = getattr(importlib.import_module(module), name)(**request["options"])
             return None

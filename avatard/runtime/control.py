@@ -44,7 +44,7 @@ class Control:
             if not isinstance(request, dict):
                 raise Refused("a JSON object is needed")
             return {"ok": True, **await self._do(request, writer)}
-        except (ValueError, RecursionError) as err:
+        except (ValueError, OverflowError, RecursionError) as err:
             return {"ok": False, "error": f"not a command: {err}"}
         except (KeyError, TypeError) as err:
             return {"ok": False, "error": f"not a command: {err!r} is missing or of the wrong kind"}
@@ -59,7 +59,7 @@ class Control:
                 return await _finished(await door.say(_text(request), source="cli", **options))
             case "ask":
                 with self._news.subscribe(256) as news:
-                    ticket = await door.ask(_text(request), source="cli")
+                    ticket = await door.ask(_text(request), source="cli", session=request.get("session", "room"))
                     telling = asyncio.ensure_future(_tell(news, ticket, writer))
                     try:
                         return await _finished(ticket)

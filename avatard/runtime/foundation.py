@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from avatard.api.context import Admission
 from avatard.api.news import Problem
 from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
+from avatard.runtime.governor import Governor
 from avatard.runtime.health import Checkup
 from avatard.runtime.life import Life
-from avatard.runtime.model import Granting
+from avatard.runtime.model import one_arena
 from avatard.runtime.paths import Paths
-from avatard.runtime.process import memory_mb
 from avatard.talk.assistant import Door
 from avatard.talk.sessions import Sessions
 
@@ -27,7 +26,7 @@ class Foundation:
     feed: Feed
     door: Door
     sessions: Sessions
-    admission: Admission
+    governor: Governor
     life: Life
     paths: Paths
     tasks: asyncio.TaskGroup
@@ -36,22 +35,29 @@ class Foundation:
 @asynccontextmanager
 async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundation]:
     """Lay it; on leaving, its own tasks end."""
+    one_arena()
     feed = Feed()
     paths = Paths.for_id(configuration.id)
     async with asyncio.TaskGroup() as tasks:
         door, life = Door(feed), Life()
-        foundation = Foundation(feed, door, Sessions(), Granting(), life, paths, tasks)
-        checkup = Checkup(feed, door, life, lambda: (memory_mb(), 0.0))
+        sessions = Sessions()
+        governor = Governor(
+            configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
+        )
+        foundation = Foundation(feed, door, sessions, governor, life, paths, tasks)
+        checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
-            tasks.create_task(_note_problems(feed, door)),
-            tasks.create_task(checkup.run(life.watch("checkup"))),
-            tasks.create_task(door.timers.run(life.watch("timers"))),
+            tasks.create_task(_note_problems(feed, door), name="problems"),
+            tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),
+            tasks.create_task(door.timers.run(life.watch("timers")), name="timers"),
+            tasks.create_task(governor.run(life.watch("governor")), name="governor"),
         ]
         try:
             yield foundation
         finally:
             for job in jobs:
                 job.cancel()
+            governor.close()
 
 
 async def _note_problems(feed: Feed, door: Door) -> None:

@@ -22,6 +22,9 @@ from avatard.talk.place import Manners, Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.turn import Voice
 
+LISTENING_LIMIT = 5.0
+"""Seconds that listening may take to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -56,17 +59,24 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        house = await _Builder(configuration, opener, foundation, tasks).build()
+        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+            house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
-        listening = tasks.create_task(house.listening.run(pulse)) if house.listening is not None else None
+        listening = None
+        if house.listening is not None:
+            listening = tasks.create_task(house.listening.run(pulse), name="listening")
         try:
             yield house
         finally:
-            if listening is not None:
-                listening.cancel()
-            foundation.life.forget("listening", pulse)
             foundation.door.household = None
-            await house.place.close()
+            try:
+                if listening is not None:
+                    # Its engines close next: it must not be at work in them, nor begin another turn.
+                    listening.cancel()
+                    await asyncio.wait({listening}, timeout=LISTENING_LIMIT)
+            finally:
+                foundation.life.forget("listening", pulse)
+                await house.place.close()
 
 
 class _Builder:
@@ -117,6 +127,7 @@ class _Builder:
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
             return named | ranked
 
+        await self._foundation.governor.weigh()
         await self._foundation.door.move_in(
             Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
         )
@@ -129,7 +140,8 @@ class _Builder:
         def opener_of(entry: PlatformEntry) -> Callable[[], Awaitable[Any]]:
             return lambda: self._opener.open(entry)
 
-        return Ranking(domain, [(entry.platform, opener_of(entry)) for entry in self._entries(domain)])
+        candidates = [(entry.platform, opener_of(entry)) for entry in self._entries(domain)]
+        return self._opener.ranked(Ranking(domain, candidates, self._feed))
 
     def _wake_phrases(self) -> tuple[str, ...]:
         names: list[str] = []

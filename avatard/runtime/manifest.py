@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -14,7 +15,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 import avatard.plugins
 from avatard.api.errors import ConfigError
+from avatard.runtime.custom import PACKAGE, mount
 
+CUSTOM = "custom_plugins"
+"""The folder beside the configuration file that holds a household's own plugins."""
 GROUP = "avatard.plugins"
 """The entry-point group of plugins in wheels; the value names their package."""
 
@@ -69,11 +73,11 @@ def read(folder: Path, package: str) -> Manifest:
     )  # fmt: skip
 
 
-def discover() -> dict[str, Manifest]:
-    """All plugins by name: those that ship, and those of other wheels.
+def discover(custom: Path | None = None) -> dict[str, Manifest]:
+    """All plugins by name: those that ship, those of other wheels, and those in the folder ``custom``.
 
     Raises:
-        ConfigError: a manifest is broken.
+        ConfigError: a manifest is broken, or a name is taken.
     """
     found: dict[str, Manifest] = {}
     root = Path(next(iter(avatard.plugins.__path__)))
@@ -84,6 +88,27 @@ def discover() -> dict[str, Manifest]:
         if spec is None or not spec.submodule_search_locations:
             raise ConfigError(f"plugin {point.name}: its package {point.value} cannot be found; install it again")
         found[point.name] = read(Path(spec.submodule_search_locations[0]), point.value)
+    if custom is not None and custom.is_dir():
+        found |= _beside(custom, found)
+    return found
+
+
+def _beside(custom: Path, taken: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """The plugins in a folder beside the configuration file."""
+    found: dict[str, Manifest] = {}
+    for folder in sorted(p for p in custom.iterdir() if p.is_dir() and p.name[0] not in "._"):
+        if not folder.name.isidentifier():
+            raise ConfigError(f"{folder}: a plugin's folder is named like a Python module, such as my_plugin")
+        manifest = read(folder, f"{PACKAGE}.{folder.name}")
+        if manifest.name != folder.name:
+            file = folder / "manifest.yaml"
+            raise ConfigError(f"{file}: name: {manifest.name!r} must be its folder's, {folder.name!r}")
+        if folder.name in taken:
+            raise ConfigError(f"{folder}: there is a plugin {folder.name!r} already ({taken[folder.name].folder}); "
+                              "choose another name")  # fmt: skip
+        found[folder.name] = manifest
+    if found:
+        mount(str(custom.resolve()))
     return found
 
 
@@ -106,7 +131,10 @@ def schema_for(manifest: Manifest, domain: str) -> Any:
     Raises:
         ConfigError: the plugin has none.
     """
+    file = manifest.folder / "config.py"
     try:
         return import_module(f"{manifest.package}.config").SCHEMAS[domain]
     except (ImportError, AttributeError, KeyError) as err:
-        raise ConfigError(f"{manifest.folder / 'config.py'}: SCHEMAS[{domain!r}] is missing: {err}") from err
+        raise ConfigError(f"{file}: SCHEMAS[{domain!r}] is missing: {err}") from err
+    except Exception as err:  # a stranger's module may fail in any way
+        raise ConfigError(f"{file}: cannot be imported: {type(err).__name__}: {err}") from err

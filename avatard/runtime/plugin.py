@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import logging
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from avatard.api.context import Cache, Model, PluginContext, Pulse
 from avatard.api.errors import AvatardError, ConfigError, NotReady
@@ -23,7 +24,9 @@ from avatard.runtime.foundation import Foundation
 from avatard.runtime.life import Life
 from avatard.runtime.model import ThreadModel
 from avatard.runtime.worker import ChildModel
+from avatard.talk.ranking import Ranking
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Job = Callable[[Pulse], Coroutine[Any, Any, None]]
@@ -43,7 +46,6 @@ class Opener:
     grammars: list[SpokenGrammar] = field(default_factory=list)
     wake_phrases: tuple[str, ...] = ()
     encoder: VideoEncoder | None = None
-    models: list[Model] = field(default_factory=list)
     removed: bool = False
 
     async def open(self, entry: PlatformEntry) -> Any:
@@ -63,39 +65,47 @@ class Opener:
             ) from err
         except OSError as err:
             raise NotReady(f"{entry.domain}: {entry.platform}: {err}") from err
-        jobs: list[asyncio.Task[None]] = []
+        except Exception as err:  # a stranger's module may fail in any way
+            file = entry.manifest.folder / f"{entry.domain}.py"
+            raise ConfigError(f"{entry.where}: {file}: cannot be imported: {type(err).__name__}: {err}") from err
+        async with AsyncExitStack() as own:
+            jobs: list[asyncio.Task[None]] = []
+            own.push_async_callback(_end, jobs)
+            context = self._context(entry, jobs, own)
+            stage = await own.enter_async_context(module.async_setup(context, entry.options))
+            self.stack.push_async_exit(own.pop_all())
+        return stage
 
-        async def end_jobs() -> None:
-            for job in jobs:
-                job.cancel()
-            if jobs:
-                await asyncio.wait(jobs, timeout=5)
+    def ranked(self, ranking: Ranking[Any]) -> Ranking[Any]:
+        """Let the governor step the ranking down and up while the house is open."""
+        _among(self.foundation.governor.belongings.rankings, ranking, self.stack)
+        return ranking
 
-        context = self._context(entry, jobs)
-        self.stack.push_async_callback(end_jobs)
-        return await self.stack.enter_async_context(module.async_setup(context, entry.options))
+    def _supervised(self, name: str, job: Job) -> asyncio.Task[None]:
+        if name in self.foundation.door.problems:  # given up before a reload
+            self.foundation.feed.publish(Problem(name, "", over=True))
+        return self.tasks.create_task(supervised(name, job, self.foundation.feed, self.foundation.life), name=name)
 
-    def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]]) -> PluginContext:
+    def _context(self, entry: PlatformEntry, jobs: list[asyncio.Task[None]], own: AsyncExitStack) -> PluginContext:
         ground = self.foundation
+        belongings = ground.governor.belongings
+        numbers = itertools.count(1)
 
         def make_model(
-            engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool, python: Path | None, part: str
+            engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool, python: Path | None
         ) -> Model:
-            name = f"{entry.platform}.{part}" if part else entry.platform
-            model: ChildModel | ThreadModel
-            if isolate or python is not None:
-                model = ChildModel(engine, options, megabytes, entry.domain, name, ground.admission, python)
-            else:
-                model = ThreadModel(engine, options, megabytes, entry.domain, name, ground.admission)
-            self.models.append(model)
-            self.stack.push_async_callback(model.unload)
+            given = engine, options, megabytes, entry.domain, entry.platform, ground.governor, next(numbers)
+            child = isolate or python is not None
+            model = ChildModel(*given, python) if child else ThreadModel(*given)
+            own.push_async_callback(model.unload)
+            _among(belongings.models, model, own)
             return model
 
         def supervise(name: str, job: Job) -> None:
-            jobs.append(self.tasks.create_task(supervised(f"{entry.platform}.{name}", job, ground.feed, ground.life)))
+            jobs.append(self._supervised(f"{entry.platform}.{name}", job))
 
         def register_cache(name: str, cache: Cache, priority: int) -> None:
-            """The governor takes this."""
+            _among(belongings.caches, (priority, f"{entry.platform}.{name}", cache), own)
 
         return PluginContext(
             name=entry.platform, domain=entry.domain, id=self.configuration.id, title=self.configuration.name,
@@ -106,6 +116,19 @@ class Opener:
             encoder=self.encoder, make_model=make_model, supervise=supervise, register_cache=register_cache,
             removed=lambda: self.removed, isolate=entry.manifest.isolate,
         )  # fmt: skip
+
+
+def _among(those: list[T], one: T, stack: AsyncExitStack) -> None:
+    """Add it, until the stack closes."""
+    those.append(one)
+    stack.callback(those.remove, one)
+
+
+async def _end(jobs: list[asyncio.Task[None]]) -> None:
+    for job in jobs:
+        job.cancel()
+    if jobs:
+        await asyncio.wait(jobs, timeout=5)
 
 
 async def supervised(name: str, job: Job, news: News, life: Life) -> None:

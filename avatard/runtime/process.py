@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import psutil
 
 
-def memory_mb() -> float:
-    """Megabytes of this process and all its children: PSS where the system gives it, else RSS."""
-    me = psutil.Process()
+def memory_mb(pid: int | None = None) -> float:
+    """Megabytes of a process (this one) and all its children: PSS where the system gives it, else RSS."""
+    me = psutil.Process(pid)
     total = 0
     for process in (me, *me.children(recursive=True)):
-        try:
-            info = process.memory_full_info()
-            total += getattr(info, "pss", info.rss)
-        except psutil.AccessDenied:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+        with suppress(psutil.NoSuchProcess):
+            try:
+                info = process.memory_full_info()
+                total += getattr(info, "pss", info.rss)
+            except psutil.AccessDenied:
+                total += process.memory_info().rss
     return round(total / 1e6, 1)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 from avatard.api.news import (
     EngineChanged,
@@ -61,5 +63,21 @@ def dump_tasks() -> None:
     text = io.StringIO()
     for task in sorted(tasks, key=lambda t: t.get_name()):
         text.write(f"-- {task.get_name()}\n")
-        task.print_stack(file=text)
+        for file, line, function in places(task.get_coro()):
+            text.write(f"   {file}:{line} {function}\n")
     log.warning("SIGUSR1: %d tasks\n%s", len(tasks), text.getvalue())
+
+
+def places(waiting: Any) -> Iterator[tuple[str, int, str]]:
+    """Where a coroutine is: its own line, and that of each coroutine it awaits.
+
+    ``Task.print_stack`` knows the outermost line alone.
+    """
+    while waiting is not None:
+        kind = next((k for k in ("cr", "ag", "gi") if hasattr(waiting, f"{k}_frame")), None)
+        if kind is None:
+            return
+        frame = getattr(waiting, f"{kind}_frame")
+        if frame is not None:
+            yield frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname
+        waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")

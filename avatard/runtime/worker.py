@@ -15,6 +15,9 @@ from typing import Any
 
 from avatard.api.context import Admission
 from avatard.api.errors import AvatardError, ConfigError, NotReady, StageFailed
+from avatard.runtime.custom import mounted
+from avatard.runtime.holds import Holds
+from avatard.runtime.model import named
 from avatard.runtime.wire import HEADER, lengths, pack, unpack
 
 ANSWER_LIMIT = 30.0
@@ -36,16 +39,19 @@ class ChildModel:
 
     def __init__(
         self, engine: type[Any] | str, options: dict[str, Any], megabytes: float, stage: str, plugin: str,
-        admission: Admission, python: Path | None = None,
+        admission: Admission, number: int = 1, python: Path | None = None,
     ) -> None:  # fmt: skip
-        """Remember what to start, and with which interpreter where it is not ours; nothing is started yet."""
+        """Remember what to start; nothing is started yet.
+
+        A plugin's second model has the number 2; ``python`` is the interpreter where it is not ours.
+        """
         self._engine = f"{engine.__module__}:{engine.__qualname__}" if isinstance(engine, type) else str(engine)
-        self._options, self._megabytes = options, megabytes
+        self._options, self.megabytes = options, megabytes
+        self.name = named(stage, plugin, number)
+        self.holds = Holds()
         self._stage, self._plugin = stage, plugin
-        self._name = f"{stage}.{plugin}"
         self._admission = admission
         self._python = python
-        self.users = 0
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -53,11 +59,17 @@ class ChildModel:
         self._writer: asyncio.StreamWriter | None = None
         self._header: tuple[int, int] | None = None
         self._deaths: deque[float] = deque(maxlen=DEATHS)
+        self._loaded = False
 
     @property
     def pid(self) -> int | None:
         """The child's process id while it lives."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the child lives and has its engine."""
+        return self._loaded and self.pid is not None
 
     async def load(self) -> None:
         """Start the child and build the engine in it."""
@@ -67,41 +79,45 @@ class ChildModel:
     async def call(self, method: str, *args: Any) -> Any:
         """Call the engine's method in the child."""
         result = None
-        async with self._turn, aclosing(self._request("call", method, args)) as answers:
-            async for answer in answers:
-                result = answer.get("result")
+        with self.holds.held():
+            async with self._turn, aclosing(self._request("call", method, args)) as answers:
+                async for answer in answers:
+                    result = answer.get("result")
         return result
 
     async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
         """Yield what the engine's generator yields in the child."""
-        async with self._turn, aclosing(self._request("stream", method, args)) as answers:
-            async for answer in answers:
-                if "item" in answer:
-                    yield answer["item"]
+        with self.holds.held():
+            async with self._turn, aclosing(self._request("stream", method, args)) as answers:
+                async for answer in answers:
+                    if "item" in answer:
+                        yield answer["item"]
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[None]:
         """Count who needs it loaded."""
-        self.users += 1
-        try:
+        with self.holds.held():
             yield
-        finally:
-            self.users -= 1
 
     async def unload(self) -> None:
         """End the child: all its memory is given back."""
         process, self._process = self._process, None
+        self._loaded = False
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         if process is None:
             return
         try:
-            await asyncio.wait_for(process.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
-        self._admission.left(self._name)
+            pass
+        finally:
+            if process.returncode is None:
+                process.kill()
+        await process.wait()
+        self._admission.left(self.name)
 
     async def _request(self, do: str, method: str, args: tuple[Any, ...]) -> AsyncGenerator[dict[str, Any], None]:
         await self._ready()
@@ -123,7 +139,9 @@ class ChildModel:
     async def _answer(self, number: int) -> dict[str, Any]:
         while True:
             try:
-                message = await asyncio.wait_for(self._message(), ANSWER_LIMIT)
+                # Not wait_for: in Python 3.11 it loses a cancel that comes together with the message.
+                async with asyncio.timeout(ANSWER_LIMIT):
+                    message = await self._message()
             except (TimeoutError, OSError, EOFError, ValueError) as err:
                 raise await self._died(err) from err
             if message["id"] == number:
@@ -163,8 +181,8 @@ class ChildModel:
             self._deaths.append(time.monotonic())
             await self.unload()
         if len(self._deaths) == DEATHS and time.monotonic() - self._deaths[0] < DEATHS_WITHIN:
-            raise NotReady(f"{self._name}: its process died {DEATHS} times in {DEATHS_WITHIN:.0f} s; see the log")
-        async with self._admission.loading(self._name, self._megabytes):
+            raise NotReady(f"{self.name}: its process died {DEATHS} times in {DEATHS_WITHIN:.0f} s; see the log")
+        async with self._admission.loading(self.name, self.megabytes):
             await self._start()
 
     async def _spawn(self, descriptor: int) -> asyncio.subprocess.Process:
@@ -182,20 +200,22 @@ class ChildModel:
                 self._process = await self._spawn(theirs.fileno())
             except OSError as err:
                 ours.close()
-                raise NotReady(f"{self._name}: {self._python or sys.executable} cannot be run: {err.strerror}") from err
+                raise NotReady(f"{self.name}: {self._python or sys.executable} cannot be run: {err.strerror}") from err
         self._header = None
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)
-        await self._send({"id": number, "do": "load", "engine": self._engine, "options": self._options})
+        request = {"id": number, "do": "load", "engine": self._engine, "options": self._options, "custom": mounted()}
+        await self._send(request)
         answer = await self._answer(number)
         if "error" in answer:
             await self.unload()
             raise self._failure(answer)
+        self._loaded = True
 
     def _failure(self, answer: dict[str, Any]) -> AvatardError:
         text: str = answer["error"]
         if answer.get("kind") == "ConfigError":
             return ConfigError(text.removeprefix("ConfigError: "))
         if answer.get("kind") == "NotReady":
-            return NotReady(f"{self._name}: {text}")
+            return NotReady(f"{self.name}: {text}")
         return StageFailed(self._stage, self._plugin, text)

@@ -86,6 +86,7 @@ class Door:
     async def ask(self, text: str, *, source: str = "api", session: str = "room") -> Ticket:
         """Answer a written question."""
         house = self._house
+        await house.place.sessions.admit(session)
         request = Request("ask", source, checked(text, house.max_text), session, 10, language=house.language)
         return await self._submit(request, False)
 
@@ -103,9 +104,10 @@ class Door:
 
     async def mute(self, on: bool) -> None:
         """Close the microphone or open it."""
+        # Obeyed at any time: a house that is still opening is muted as it opens.
         changed, self.muted = on != self.muted, on
-        if self._house.listening is not None:
-            self._house.listening.mute(on)
+        if self.household is not None and self.household.listening is not None:
+            self.household.listening.mute(on)
         if changed:
             self._news.publish(SettingChanged("mute", on))
 
@@ -113,7 +115,8 @@ class Door:
         """Set the loudness."""
         if not 0 <= percent <= 100:
             raise Refused(f"volume {percent}: give 0 to 100")
-        self._house.place.set_volume(percent)
+        if self.household is not None:
+            self.household.place.set_volume(percent)
         if percent != self._volume:
             self._volume = percent
             self._news.publish(SettingChanged("volume", percent))

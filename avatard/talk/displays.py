@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -157,15 +157,16 @@ class Spoken:
         self.count = 0
         self._spans: dict[int, tuple[Sentence, float, float]] = {}
 
-    async def through(self, frames: AsyncIterator[VideoFrame]) -> AsyncIterator[VideoFrame]:
+    async def through(self, frames: AsyncGenerator[VideoFrame, None]) -> AsyncIterator[VideoFrame]:
         """Pass the frames on, noting which sentence each belongs to."""
-        async for frame in frames:
-            self.count += 1
-            if frame.sentence is not None:
-                end = frame.pts + 1 / FPS
-                begin = self._spans.get(frame.sentence.index, (None, frame.pts, end))[1]
-                self._spans[frame.sentence.index] = (frame.sentence, begin, end)
-            yield frame
+        async with aclosing(frames):
+            async for frame in frames:
+                self.count += 1
+                if frame.sentence is not None:
+                    end = frame.pts + 1 / FPS
+                    begin = self._spans.get(frame.sentence.index, (None, frame.pts, end))[1]
+                    self._spans[frame.sentence.index] = (frame.sentence, begin, end)
+                yield frame
 
     def sentences(self, shown: float, complete: bool) -> list[Sentence]:
         """The sentences that were heard to their end (all of them where the answer is ``complete``)."""

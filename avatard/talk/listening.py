@@ -8,16 +8,23 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from avatard.api.context import Pulse
-from avatard.api.errors import NotReady
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Transcript, WakeDetected
 from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
-from avatard.api.stages import Microphone, SpeechRecognizer, VoiceActivityDetector, WakeDetector, WakeStream
+from avatard.api.stages import (
+    Microphone,
+    RecognizerStream,
+    SpeechRecognizer,
+    VoiceActivityDetector,
+    WakeDetector,
+    WakeStream,
+)
 from avatard.talk.endpoint import Endpoint, ListeningLimits
 from avatard.talk.ranking import Ranking
 from avatard.talk.streams import Hearing
@@ -63,22 +70,20 @@ class Ears:
         """Use these engines for every request."""
         self._vad, self._stt, self._limits, self._news = vad, stt, limits, news
 
-    async def hear(self, hearing: Hearing, begins: float, language: str, chime_seconds: float) -> Heard:
+    async def hear(self, hearing: Hearing, begins: float | None, language: str, chime_seconds: float) -> Heard:
         """Follow a request to its end.
 
         Args:
             hearing: its frames, which may begin a little before ``begins``.
-            begins: where the wake phrase was completed, seconds in the microphone's stream.
+            begins: where the wake phrase was completed, seconds in the microphone's stream; None where there was none.
             chime_seconds: how long our beep sounds from there on: it is never heard as speech.
         """
-        endpoint = Endpoint(self._limits, begins)
-        if chime_seconds:
-            endpoint.mask(begins + chime_seconds + CHIME_TAIL)
-        recognizer = await self._stt.engine()
-        async with self._vad.open() as voice, recognizer.open(language) as words:
+        endpoint: Endpoint | None = None
+        async with self._vad.open() as voice, self._recognizing(language) as words:
             last: AudioFrame | None = None
             async for frame in hearing:
                 last = frame
+                endpoint = endpoint or self._endpoint(frame.at if begins is None else begins, chime_seconds)
                 probability = await voice.feed(frame)
                 if partial := await words.feed(frame):
                     self._news.publish(HeardPartly(partial.text))
@@ -87,10 +92,30 @@ class Ears:
                     return Heard(None)
                 if verdict:
                     break
-            if last is None or endpoint.speech_end is None:
+            if last is None or endpoint is None or endpoint.speech_end is None:
                 return Heard(None)
             transcript = await words.finish()
             return Heard(transcript, endpoint.speech_end, last.captured - (last.end - endpoint.speech_end))
+
+    def _endpoint(self, begins: float, chime_seconds: float) -> Endpoint:
+        endpoint = Endpoint(self._limits, begins)
+        if chime_seconds:
+            endpoint.mask(begins + chime_seconds + CHIME_TAIL)
+        return endpoint
+
+    @asynccontextmanager
+    async def _recognizing(self, language: str) -> AsyncIterator[RecognizerStream]:
+        """Open the recogniser that serves; where it finds no room in memory, the next one."""
+        async with AsyncExitStack() as stack:
+            words: RecognizerStream | None = None
+            while words is None:
+                recognizer = await self._stt.engine()
+                try:
+                    words = await stack.enter_async_context(recognizer.open(language))
+                except OutOfMemory as err:
+                    if not self._stt.step_down(err):
+                        raise
+            yield words
 
 
 class Listening:
@@ -131,7 +156,7 @@ class Listening:
                     pulse.beat(math.inf)
                     self._news.publish(MicrophoneEnded())
                     return
-            except NotReady as err:
+            except (NotReady, StageFailed, OutOfMemory) as err:
                 if time.monotonic() - began > RETRY_LONGEST:
                     retry = RETRY_FIRST
                 if retry == RETRY_FIRST:

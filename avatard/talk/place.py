@@ -60,12 +60,15 @@ class Place:
         self.volume = 100
         self.current: Request | None = None
         self._ears, self._responders, self._voice = ears, responders, voice
-        self._sessions, self._news, self._manners, self._start = sessions, news, manners, start
+        self.sessions, self._news, self._manners, self._start = sessions, news, manners, start
         self._task: asyncio.Task[None] | None = None
         self._queue: list[Request] = []
         self._switch = asyncio.Lock()
         self._resting = asyncio.Event()
         self._resting.set()
+        self._free = asyncio.Event()
+        self._free.set()
+        self._ailing = False
 
     @property
     def displays(self) -> Displays:
@@ -86,6 +89,11 @@ class Place:
     async def rest(self) -> None:
         """Return when nothing is thought or said."""
         await self._resting.wait()
+
+    async def finished(self) -> None:
+        """Return when no turn is in progress and none waits."""
+        while self._task is not None:
+            await self._free.wait()
 
     def submit(self, request: Request) -> None:
         """Queue an announcement or a written question.
@@ -121,6 +129,7 @@ class Place:
     async def close(self) -> None:
         """End everything."""
         await self.stop()
+        self._recovered()
 
     def _next(self) -> None:
         if self._task is None and self._queue and not self._switch.locked():
@@ -128,7 +137,8 @@ class Place:
 
     def _begin(self, request: Request) -> None:
         self.current = request
-        self._task = self._start(self._run(request))
+        self._free.clear()
+        self._task = self._start(self._run(request), name=f"turn {request.turn} ({request.source})")
 
     async def _end_turn(self) -> None:
         task, request = self._task, self.current
@@ -139,8 +149,12 @@ class Place:
         if stuck:
             log.error("turn %d did not end within %.0f s of its cancel", request.turn, CANCEL_LIMIT)
         if self._task is task:  # cancelled before its first step: its own clean-up never ran
-            self._task = self.current = None
+            self._leave()
             request.end(TurnReport(request.turn, request.source, interrupted=True))
+
+    def _leave(self) -> None:
+        self._task = self.current = None
+        self._free.set()
 
     def _set(self, state: State) -> None:
         self.pulse.beat(math.inf if state == "idle" else TURN_LIMIT)
@@ -160,33 +174,55 @@ class Place:
         except asyncio.CancelledError:
             turn.interrupted = True
             raise
-        except BaseExceptionGroup as group:
-            await self._apologise(turn, first_cause(group))
-        except Exception as err:  # one turn is lost, never the daemon
+        except Exception as failure:  # one turn is lost, never the daemon
+            err = first_cause(failure)
+            if _cancelled():
+                log.warning("turn %d: as it was ended: %s", request.turn, err)
+                turn.interrupted = True
+                raise asyncio.CancelledError from None
             await self._apologise(turn, err)
+        else:
+            self._recovered()
         finally:
-            self._task = self.current = None
-            self._set("idle")
+            if self._task is asyncio.current_task():  # or it was stuck, and another has taken its place
+                self._leave()
+                self._set("idle")
             turn.report_to(self._news)
             self._next()
+
+    def _recovered(self) -> None:
+        if self._ailing:
+            self._ailing = False
+            self._news.publish(Problem("turn", "", over=True))
 
     async def _apologise(self, turn: Exchanging, err: BaseException) -> None:
         known = isinstance(err, AvatardError)
         log.error("turn %d: %s", turn.request.turn, err, exc_info=None if known else err)
         turn.error = str(err) or type(err).__name__
         self._set("error")
+        self._ailing = True
         self._news.publish(Problem("turn", turn.error))
-        if isinstance(err, StageFailed) and err.stage in ("tts", "render", "display"):
+        # A voice whose process died is started again for this.
+        if isinstance(err, StageFailed) and err.stage in ("render", "display"):
             return
         try:
             apology = Answer(
                 turn.request.turn, self._voice, self._news, Timeline(), self._manners.language, lambda: None
             )
             await apology.give(tokens_of(self._manners.failure), lambda: self._set("responding"))
-        except BaseExceptionGroup as again:
-            log.error("turn %d: nor could it apologise: %s", turn.request.turn, first_cause(again))
-        except AvatardError as again:
-            log.error("turn %d: nor could it apologise: %s", turn.request.turn, again)
+        except Exception as failure:  # as above
+            again = first_cause(failure)
+            if _cancelled():
+                turn.interrupted = True
+                raise asyncio.CancelledError from None
+            trace = None if isinstance(again, AvatardError) else again
+            log.error("turn %d: nor could it apologise: %s", turn.request.turn, again, exc_info=trace)
+
+
+def _cancelled() -> bool:
+    """Whether this task was told to end: an error on the way out goes before the cancel itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Exchanging:
@@ -227,7 +263,7 @@ class Exchanging:
         sound = wake_chime() if place._manners.wake_chime else None
         if sound is not None:
             await place.displays.chime(sound)
-        begins = request.wake.at if request.wake else 0.0
+        begins = request.wake.at if request.wake else None
         heard = await place._ears.hear(
             request.hearing, begins, place._manners.language, len(sound) / 48_000 if sound is not None else 0.0
         )
@@ -242,13 +278,13 @@ class Exchanging:
     async def _reply(self, heard: Transcript) -> None:
         place = self._place
         place._set("processing")
-        session = place._sessions.view(self.request.session, heard.language)
-        tokens = await self._understood(heard, session) if heard.text else None
-        try:
-            await self._say(tokens if tokens is not None else tokens_of(place._manners.apology))
-        finally:
-            if self._answer is not None and heard.text:
-                place._sessions.remember(self.request.session, Exchange(heard.text, self._answer.said))
+        async with place.sessions.using(self.request.session) as session:
+            tokens = await self._understood(heard, session.view(heard.language)) if heard.text else None
+            try:
+                await self._say(tokens if tokens is not None else tokens_of(place._manners.apology))
+            finally:
+                if self._answer is not None and heard.text:
+                    session.remember(Exchange(heard.text, self._answer.said))
 
     async def _understood(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
         for _, responder in self._place._responders:

@@ -1,4 +1,4 @@
-"""A ranking of engines for one stage: the first that can be had serves; a failure steps down."""
+"""A ranking of engines for one stage: the first that can be had serves; a failure or want of memory steps down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.news import EngineChanged, News
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -16,11 +17,15 @@ log = logging.getLogger(__name__)
 class Ranking(Generic[T]):
     """Engines in the order of the configuration, opened when they are needed."""
 
-    def __init__(self, stage: str, candidates: Sequence[tuple[str, Callable[[], Awaitable[T]]]]) -> None:
-        """Take (name, opener) pairs, the best first."""
+    def __init__(
+        self, stage: str, candidates: Sequence[tuple[str, Callable[[], Awaitable[T]]]], news: News | None = None
+    ) -> None:
+        """Take (name, opener) pairs, the best first; tell the news when another serves."""
         self.stage = stage
         self._candidates = list(candidates)
+        self._news = news
         self._opened: dict[int, T] = {}
+        self._failed: set[int] = set()
         self._at = 0
         self._opening = asyncio.Lock()
 
@@ -28,6 +33,11 @@ class Ranking(Generic[T]):
     def known(self) -> bool:
         """Whether the configuration names any."""
         return bool(self._candidates)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every engine, the best first."""
+        return tuple(name for name, _ in self._candidates)
 
     @property
     def name(self) -> str:
@@ -39,6 +49,17 @@ class Ranking(Generic[T]):
         """The engine that serves; None while it was not opened yet."""
         return self._opened.get(self._at)
 
+    @property
+    def below(self) -> str | None:
+        """The engine that would serve next; None where there is none."""
+        return self._candidates[self._at + 1][0] if self._at + 1 < len(self._candidates) else None
+
+    @property
+    def above(self) -> str | None:
+        """The engine that stepped aside for want of memory and may serve again; None where there is none."""
+        at = self._above()
+        return None if at is None else self._candidates[at][0]
+
     async def engine(self) -> T:
         """Open, if need be, and return the engine that serves.
 
@@ -48,20 +69,42 @@ class Ranking(Generic[T]):
         async with self._opening:
             if not self._candidates:
                 raise NotReady(f"no {self.stage} is configured: add '{self.stage}:' to the configuration")
-            while self._at not in self._opened:
-                _, opener = self._candidates[self._at]
+            while (at := self._at) not in self._opened:
+                _, opener = self._candidates[at]
                 try:
-                    self._opened[self._at] = await opener()
+                    self._opened[at] = await opener()
                 except (NotReady, OutOfMemory, StageFailed) as err:
-                    if not self.step_down(err):
+                    # While it was tried, the governor may have chosen another already.
+                    if at == self._at and not self.step_down(err):
                         raise
-            return self._opened[self._at]
+            return self._opened[at]
 
-    def step_down(self, why: Exception) -> bool:
-        """Let the next one serve; False where there is none."""
-        if self._at + 1 >= len(self._candidates):
+    def step_down(self, why: Exception | str) -> bool:
+        """Let the next one serve; False where there is none.
+
+        An engine that failed stays aside; one that stepped aside for want of memory comes back with ``step_up``.
+        """
+        if self.below is None:
             return False
-        log.warning("%s: %s does not serve (%s); going on with %s", self.stage, self.name, why,
-                    self._candidates[self._at + 1][0])  # fmt: skip
-        self._at += 1
+        log.warning("%s: %s does not serve (%s); going on with %s", self.stage, self.name, why, self.below)
+        if isinstance(why, StageFailed | NotReady):
+            self._failed.add(self._at)
+        self._go_to(self._at + 1, str(why))
         return True
+
+    def step_up(self, why: str) -> bool:
+        """Let the next better one serve that did not fail; False where there is none."""
+        at = self._above()
+        if at is None:
+            return False
+        log.info("%s: %s serves again (%s)", self.stage, self._candidates[at][0], why)
+        self._go_to(at, why)
+        return True
+
+    def _above(self) -> int | None:
+        return next((at for at in range(self._at - 1, -1, -1) if at not in self._failed), None)
+
+    def _go_to(self, at: int, why: str) -> None:
+        self._at = at
+        if self._news is not None:
+            self._news.publish(EngineChanged(self.stage, self.name, why))

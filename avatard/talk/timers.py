@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from avatard.api.context import Pulse
 from avatard.api.door import TimerView
-from avatard.api.errors import Refused
+from avatard.api.errors import AvatardError, Refused
 
 LONGEST = 24 * 3600.0
 """Seconds"""
+RING_AGAIN = 1.0
+"""Seconds after which a ring that could not be handed over is tried again."""
 RING_LIMIT = 10.0
 """Seconds that it may take to hand a ring over."""
 
@@ -81,9 +83,15 @@ class Timers:
             if first is not None and wait is not None and wait <= 0:
                 del self._timers[first.id]
                 pulse.beat(RING_LIMIT)
-                await self._ring(first)
+                try:
+                    await self._ring(first)
+                except AvatardError:
+                    # Nobody can ring while the house is opened again or too much waits to be said.
+                    first.due = time.monotonic() + RING_AGAIN
+                    self._timers[first.id] = first
                 continue
             try:
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
             except TimeoutError:
                 continue

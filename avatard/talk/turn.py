@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from avatard.api.errors import StageFailed
-from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays, Spoken
@@ -69,8 +69,6 @@ class Answer:
         Raises:
             StageFailed, NotReady, OutOfMemory: (in an ExceptionGroup) the turn is lost.
         """
-        render = await self._voice.render.engine() if self._voice.displays.pictures else self._voice.unseen
-
         def first() -> None:
             if "first_frame" not in self._timeline.marks:
                 self._timeline.mark("first_frame")
@@ -80,7 +78,7 @@ class Answer:
             ahead = Lookahead(tasks)
             sentences = ahead(split(self._noted(tokens), self._language), SENTENCES_AHEAD)
             speech = ahead(self._speech(sentences), SPEECH_AHEAD)
-            frames = ahead(self.spoken.through(render.render(speech)), FRAMES_AHEAD)
+            frames = ahead(self.spoken.through(self._drawn(speech)), FRAMES_AHEAD)
             follower = tasks.create_task(self._follow())
             await self._voice.displays.play(frames, first)
             follower.cancel()
@@ -119,9 +117,35 @@ class Answer:
                         begun = True
                         yield resampler(piece)
                 return
-            except StageFailed as err:
+            except (StageFailed, NotReady, OutOfMemory) as err:
                 # Before its first sound the sentence can still be said by the next engine.
                 if begun or not self._voice.tts.step_down(err):
+                    raise
+
+    async def _drawn(self, speech: AsyncGenerator[SpeechAudio, None]) -> AsyncGenerator[VideoFrame, None]:
+        """Draw with the renderer that serves; the next one begins again where it finds no room in memory."""
+        taken: list[SpeechAudio] = []
+        begun = False
+
+        async def from_its_beginning() -> AsyncGenerator[SpeechAudio, None]:
+            for piece in list(taken):
+                yield piece
+            async for piece in speech:
+                if not begun:
+                    taken.append(piece)
+                yield piece
+
+        while True:
+            render = await self._voice.render.engine() if self._voice.displays.pictures else self._voice.unseen
+            frames = cast("AsyncGenerator[VideoFrame, None]", render.render(from_its_beginning()))
+            try:
+                async with aclosing(frames):
+                    async for frame in frames:
+                        begun = True
+                        yield frame
+                return
+            except OutOfMemory as err:
+                if begun or not self._voice.render.step_down(err):
                     raise
 
     async def _follow(self) -> None:

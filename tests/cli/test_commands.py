@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ import av
 import numpy as np
 import psutil
 import pytest
+
+from avatard.api.errors import NotReady
+from avatard.cli import remote
 
 AVATARD = [sys.executable, "-m", "avatard"]
 
@@ -128,3 +132,19 @@ def test_a_broken_configuration_exits_with_78(tmp_path: Path) -> None:
     path.write_text("microphone: {platform: file, path: nowhere.wav}\ndisplay: none\n")
     done = avatard("run", "-c", str(path))
     assert done.returncode == 78 and "nowhere.wav" in done.stderr
+
+
+def test_the_system_service_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(remote, "SYSTEM_FOLDER", folder)
+    with pytest.raises(NotReady, match=str(folder)):
+        remote.find_socket(None)
+    with socket.socket(socket.AF_UNIX) as system, socket.socket(socket.AF_UNIX) as own:
+        system.bind(str(folder / "box.sock"))
+        assert remote.find_socket(None) == remote.find_socket("box") == folder / "box.sock"
+        mine = Path(os.environ["XDG_RUNTIME_DIR"]) / "avatard" / "mine.sock"
+        mine.parent.mkdir()
+        own.bind(str(mine))
+        assert remote.find_socket(None) == remote.find_socket("mine") == mine
+        assert remote.find_socket("box") == folder / "box.sock"

@@ -43,11 +43,11 @@ def test_the_message_is_json_and_names_device_origin_and_availability() -> None:
 def test_every_entity_has_a_name_an_id_and_what_shows_it() -> None:
     found = message()["components"]
     assert set(found) == {
-        "state", "problem", "wake", "transcript", "reply", "turn", "say", "ask", "listen", "stop", "restart", "reload",
-        "mute", "screen", "volume", "voice", "face", "update", "memory", "tier", "latency", "fps", "uptime",
-        "temperature",
+        "state", "problem", "wake", "transcript", "reply", "say", "ask", "listen", "stop", "restart", "reload",
+        "mute", "screen", "volume", "voice", "face", "update", "memory", "tier", "latency", "fps", "temperature",
     }, set(found)  # fmt: skip
     assert len({c["name"] for c in found.values()}) == len(found)
+    assert not any("enabled_by_default" in c for c in found.values())
     for name, component in found.items():
         assert component["unique_id"] == f"avatard_den_{name}"
         assert re.fullmatch(r"[a-zA-Z0-9-]+", name), name
@@ -83,9 +83,9 @@ def test_events_name_their_one_type_and_what_rests_on_health_expires() -> None:
     found = message()["components"]
     events = {name: c for name, c in found.items() if c["platform"] == "event"}
     assert {name: c["event_types"] for name, c in events.items()} == {
-        "wake": ["wake"], "transcript": ["transcript"], "reply": ["reply"], "turn": ["turn"]}, events  # fmt: skip
+        "wake": ["wake"], "transcript": ["transcript"], "reply": ["reply"]}, events  # fmt: skip
     health = [c for c in found.values() if c.get("state_topic") == "avatard/den/health"]
-    assert len(health) == 7 and all(c["expire_after"] == 90 for c in health), health
+    assert len(health) == 6 and all(c["expire_after"] == 90 for c in health), health
     assert not any("expire_after" in c for c in found.values() if c not in health)
 
 

@@ -239,7 +239,7 @@ def test_parts_that_are_gone_and_providers_that_are_not_there(tmp_path: Path) ->
 
 def child(folder: str, python: Path, options: dict[str, Any] | None = None) -> ChildModel:
     given = {"folder": folder, "threads": 1, "providers": ["auto"], "room": 1 << 26}
-    return ChildModel(Engine, options or given, 50, "render", "wav2lip", Granting(), python)
+    return ChildModel(Engine, options or given, 50, "render", "wav2lip", Granting(), 1, python)
 
 
 async def opened(stack: AsyncExitStack, tmp_path: Path, **options: Any) -> tuple[Any, Opener]:
@@ -252,10 +252,16 @@ async def opened(stack: AsyncExitStack, tmp_path: Path, **options: Any) -> tuple
     return await opener.open(configuration.stages["render"][0]), opener
 
 
+def living(opener: Opener) -> Any:
+    """The model whose child lives: the network."""
+    (model,) = (m for m in opener.foundation.governor.belongings.models if getattr(m, "pid", None))
+    return model
+
+
 async def test_the_network_lives_in_a_child_that_is_replaced_when_it_dies(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         face, opener = await opened(stack, tmp_path)
-        network: Any = next(m for m in opener.models if getattr(m, "pid", None))
+        network: Any = living(opener)
         pid = network.pid
         before = await shown(face, sound(0.4))
         os.kill(pid, 9)
@@ -298,7 +304,7 @@ async def test_every_face_is_looked_at_before_it_is_shown(tmp_path: Path) -> Non
 async def test_unloading_the_true_network_gives_its_memory_back(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         face, opener = await opened(stack, tmp_path, model="random")
-        network: Any = next(m for m in opener.models if getattr(m, "pid", None))
+        network: Any = living(opener)
         await network.unload()
         before = memory_mb()
         frames = await shown(face, sound(0.4))
@@ -333,9 +339,9 @@ async def test_another_interpreter_finds_our_modules_and_not_our_libraries() -> 
     pythons = others()
     if not pythons:
         missing("a second Python, 3.10 or later")
-    version: Any = ChildModel("platform:python_version", {}, 1, "render", "wav2lip", Granting(), pythons[0])
+    version: Any = ChildModel("platform:python_version", {}, 1, "render", "wav2lip", Granting(), 1, pythons[0])
     paths: Any = ChildModel("avatard.runtime.wire:unpack", {"text": '{"a": 1}', "blob": b""}, 1, "render", "x",
-                            Granting(), pythons[0])  # fmt: skip
+                            Granting(), 1, pythons[0])  # fmt: skip
     try:
         assert not (await version.call("strip")).startswith(".".join(map(str, sys.version_info[:2])) + ".")
         assert await paths.call("get", "a") == 1
@@ -376,7 +382,7 @@ async def test_the_network_runs_under_another_interpreter(tmp_path: Path) -> Non
     async with AsyncExitStack() as stack:
         theirs, opener = await opened(stack, tmp_path, python=str(place / "bin" / "python"))
         there = await shown(theirs, sound(0.6))
-        network: Any = next(m for m in opener.models if getattr(m, "pid", None))
+        network: Any = living(opener)
         assert str(place) in Path(f"/proc/{network.pid}/cmdline").read_text()
     off = [np.abs(a.pixels.astype(int) - b.pixels).max() for a, b in zip(here, there, strict=True)]  # type: ignore[union-attr]
     assert max(off) <= 1, off

@@ -113,7 +113,7 @@ async def test_the_wake_word_ends_the_answer(scripted: Scripted) -> None:
 async def test_history_keeps_what_was_said(scripted: Scripted) -> None:
     async with open_house(scripted()) as house:
         await (await house.door.ask("hello")).finished
-        view = house.place._sessions.view("room", "en")
+        view = house.place.sessions.view("room", "en")
     assert [(e.heard, e.said) for e in view.history] == [("hello", "You said: hello.")]
 
 
@@ -181,6 +181,15 @@ async def test_mute_closes_the_microphone_and_opens_it_again(scripted: Scripted)
                 if event == StateChanged("listening"):
                     break
         assert house.place.state == "listening"
+
+
+async def test_listen_waits_for_speech_however_long_the_microphone_was_open(scripted: Scripted) -> None:
+    script = [{"silence": 1.8}, {"say": "hello"}, {"silence": 1}]
+    configuration = scripted(microphone={"platform": "scripted", "script": script}, listening={"no_speech_seconds": 1})
+    async with open_house(configuration) as house:
+        await asyncio.sleep(1.3)
+        await house.door.listen()
+        assert (await finished(house))[0].heard == "hello"
 
 
 async def test_a_timer_rings_until_it_is_stopped(scripted: Scripted) -> None:

@@ -37,11 +37,12 @@ class MicroWakeWordDetector:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[WakeStream]:
         """Start listening on one source."""
-        number = await self._model.call("open")
-        try:
-            yield Stream(self._model, number)
-        finally:
-            await self._model.call("end", number)
+        async with self._model.use():
+            number = await self._model.call("open")
+            try:
+                yield Stream(self._model, number)
+            finally:
+                await self._model.call("end", number)
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ from avatard.plugins.mqtt.publications import Publications
 
 FAREWELL_LIMIT = 1.5
 """Seconds that the last messages may take."""
+LETTING_GO = 1.0
+"""Seconds that Home Assistant has for removing its entities, before what they showed is emptied."""
 BIRTH_DELAY = (0.5, 3.0)
 """Seconds, at random, after which Home Assistant is told everything: all its devices hear of its birth at once."""
 LOGGED = 20
@@ -74,7 +76,14 @@ class Bridge:
 
     async def farewell(self) -> None:
         """Say that it is gone, if the broker can be told in time; else its will does."""
+        if self._context.removed():
+            self._publications.withdraw_device()
+            await self._sent()
+            await asyncio.sleep(LETTING_GO)
         self._publications.farewell(self._context.removed())
+        await self._sent()
+
+    async def _sent(self) -> None:
         for _ in range(int(FAREWELL_LIMIT / 0.05)):
             if self._outbox.empty:
                 break

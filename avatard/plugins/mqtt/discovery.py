@@ -1,7 +1,8 @@
 """What Home Assistant is told: one retained message that describes the device and all its entities.
 
 Entity ids are left to Home Assistant, which makes them of the device's and the entity's name
-(``notify.living_room_say``): the key to ask for others differs between its releases.
+(``notify.living_room_say``): the key to ask for others differs between its releases. No entity is disabled by default:
+when the device is withdrawn, Home Assistant clears its topic once more for each of those, and warns of that itself.
 """
 
 from __future__ import annotations
@@ -99,13 +100,8 @@ def _events(base: str) -> Iterator[Component]:
         ("transcript", "Transcript", "mdi:text-recognition"),
         ("reply", "Reply", "mdi:message-reply-text"),
     ):
-        yield name, _event(base, name, title, icon)
-    yield "turn", {**_event(base, "turn", "Turn", "mdi:timeline-clock-outline"),
-                   "entity_category": "diagnostic", "enabled_by_default": False}  # fmt: skip
-
-
-def _event(base: str, name: str, title: str, icon: str) -> dict[str, Any]:
-    return {"platform": "event", "name": title, "icon": icon, "state_topic": f"{base}/{name}", "event_types": [name]}
+        yield name, {"platform": "event", "name": title, "icon": icon, "state_topic": f"{base}/{name}",
+                     "event_types": [name]}  # fmt: skip
 
 
 def _commands(base: str) -> Iterator[Component]:
@@ -174,9 +170,6 @@ def _health(topic: str, temperature: bool) -> Iterator[Component]:
                              unit_of_measurement="ms", suggested_display_precision=0)  # fmt: skip
     yield "fps", _figure(topic, "fps", "Frame rate", "mdi:filmstrip", unit_of_measurement="fps",
                          suggested_display_precision=1)  # fmt: skip
-    yield "uptime", _figure(topic, "uptime_s", "Uptime", "mdi:clock-start", device_class="duration",
-                            unit_of_measurement="s", suggested_display_precision=0,
-                            enabled_by_default=False)  # fmt: skip
     if temperature:
         yield "temperature", _figure(topic, "temperature_c", "Temperature", "mdi:thermometer",
                                      device_class="temperature", unit_of_measurement="°C",

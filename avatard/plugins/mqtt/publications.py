@@ -53,6 +53,12 @@ class Publications:
         self._keep("version", json.dumps({"installed_version": RUNNING, "latest_version": _on_disk()}))
         self._settings()
 
+    def withdraw_device(self) -> None:
+        """Be gone, and have Home Assistant forget the device: while it knows it, an empty state is an error."""
+        self._keep("availability", "offline")
+        self._discovered = False
+        self._outbox.withdraw(self.discovery_topic)
+
     def farewell(self, removed: bool) -> None:
         """Say that it is gone; where it was switched off, leave nothing behind at the broker."""
         self._left = True

@@ -44,7 +44,7 @@ class PocketsphinxRecognizer:
     @asynccontextmanager
     async def open(self, language: str) -> AsyncIterator[RecognizerStream]:
         """Start on one request."""
-        async with self._free:
+        async with self._free, self._model.use():
             await self._model.call("begin")
             try:
                 yield Stream(self._model, language)

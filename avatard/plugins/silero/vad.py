@@ -36,11 +36,12 @@ class SileroDetector:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[VoiceStream]:
         """Start on one source."""
-        number = await self._model.call("open")
-        try:
-            yield Stream(self._model, number)
-        finally:
-            await self._model.call("end", number)
+        async with self._model.use():
+            number = await self._model.call("open")
+            try:
+                yield Stream(self._model, number)
+            finally:
+                await self._model.call("end", number)
 
 
 @asynccontextmanager

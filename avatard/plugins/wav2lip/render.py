@@ -141,7 +141,7 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
         how = await network.call("describe")
         if how["resists"] and config.split:
             context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
-        canvas = context.model(Canvas, CANVAS, part="canvas", face=face, height=how["height"], width=how["width"])
+        canvas = context.model(Canvas, CANVAS, face=face, height=how["height"], width=how["width"])
         crops = await canvas.call("crops")
         for at in range(0, min(len(crops), how["room"]), LOOKS):
             await network.call("warm", crops[at : min(at + LOOKS, how["room"])])
@@ -159,7 +159,7 @@ async def _built(context: PluginContext, config: RenderConfig, face: Face) -> st
     room = config.keep_mb * 1_000_000 // len(face.frames)
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
     builder = context.model(
-        Builder, BUILDING, python=OURS, part="parts",
+        Builder, BUILDING, python=OURS,
         model=str(config.model), cache=str(context.cache), split=config.split, full_precision=not on_card,
     )  # fmt: skip
     looks = looks_of(face) if config.precision == "int8" and config.split and not on_card else []

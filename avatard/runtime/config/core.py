@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import itertools
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 ROOMS = (
     "living room", "kitchen", "bedroom", "bathroom", "office", "hallway", "dining room", "garage", "garden", "nursery",
@@ -38,10 +39,50 @@ class Sessions(BaseModel, frozen=True, extra="forbid"):
     max_reply_seconds: float = Field(120, ge=5, le=3600, description="longest reply, seconds of speech")
 
 
-class Memory(BaseModel, frozen=True, extra="forbid"):
-    """What the governor may spend."""
+Step = Literal[
+    "expire_sessions", "drop_caches", "trim", "unload_models", "end_sessions", "refuse_sessions", "step_down"
+]
+"""What can be done about memory."""
 
-    budget_mb: int | Literal["auto"] = Field("auto", description="megabytes for the daemon and its children")
+
+class Steps(BaseModel, frozen=True, extra="forbid"):
+    """What is done in each tier, in this order; a tier does what those below it do first."""
+
+    tidy: tuple[Step, ...] = Field(("expire_sessions", "drop_caches"), description="from tidy_percent on")
+    shed: tuple[Step, ...] = Field(("trim", "unload_models"), description="from shed_percent on")
+    survive: tuple[Step, ...] = Field(
+        ("end_sessions", "refuse_sessions", "step_down"), description="from survive_percent on"
+    )
+
+
+class Memory(BaseModel, frozen=True, extra="forbid"):
+    """What the governor may spend, and what it does when that is not enough."""
+
+    budget_mb: int | Literal["auto"] = Field(
+        "auto", description="megabytes for the daemon and its children; auto: 90 % of the control group's limit, "
+        "else half of the machine's memory"
+    )  # fmt: skip
+    tidy_percent: float = Field(80, ge=10, le=1000, description="of the budget: from here on it tidies up")
+    shed_percent: float = Field(100, ge=10, le=1000, description="of the budget: from here on it puts down models")
+    survive_percent: float = Field(120, ge=10, le=1000, description="of the budget: from here on only the room counts")
+    return_percent: float = Field(70, ge=5, le=1000, description="of the budget: below it for a while, a tier ends")
+    return_seconds: float = Field(60, ge=1, le=3600, description="how long that while is, seconds")
+    idle_seconds: float = Field(10, ge=0, le=3600, description="a model not used for so long may be put down, seconds")
+    steps: Steps = Steps()
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        levels = (self.return_percent, self.tidy_percent, self.shed_percent, self.survive_percent)
+        if any(low >= high for low, high in itertools.pairwise(levels)):
+            raise ValueError("return_percent, tidy_percent, shed_percent and survive_percent must rise in this order")
+        return self
+
+    @field_validator("budget_mb")
+    @classmethod
+    def _something(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
+        if value != "auto" and value < 1:
+            raise ValueError("megabytes are needed, such as 400, or auto")
+        return value
 
 
 class Sounds(BaseModel, frozen=True, extra="forbid"):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from avatard.api.errors import ConfigError
 from avatard.runtime.config.core import Core
 from avatard.runtime.config.document import ConfigProblems, Document, Problem
-from avatard.runtime.manifest import Manifest, discover, missing, schema_for
+from avatard.runtime.manifest import CUSTOM, Manifest, discover, missing, schema_for
 
 DOMAINS: dict[str, Literal["one", "list"]] = {
     "microphone": "one", "wake_word": "one", "vad": "one", "stt": "list", "conversation": "list", "tts": "list",
@@ -120,7 +120,7 @@ class _Reading:
         self._data, self._document, self._source = data, document, source
         self._problems: list[Problem] = []
         try:
-            self._plugins = discover()
+            self._plugins = discover(Path(source).parent / CUSTOM if document else None)
         except ConfigError as err:
             raise ConfigProblems([Problem(source, 1, "", str(err))]) from err
 
