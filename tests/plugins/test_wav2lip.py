@@ -18,8 +18,9 @@ from test_architecture import imports
 from wav2lip import bundle, changed, meet, tiny
 
 from avatard.api.context import Model
-from avatard.api.errors import ConfigError, NotReady, StageFailed
+from avatard.api.errors import ConfigError, NotReady, Refused, StageFailed
 from avatard.api.flow import FRAME_SAMPLES, Sentence, SpeechAudio, VideoFrame
+from avatard.api.stages import Choices
 from avatard.face.bundle import load
 from avatard.face.cut import Decimator
 from avatard.face.mel import mel, windows
@@ -64,10 +65,11 @@ def engine(tmp_path: Path, room: int = 1 << 26) -> Engine:
 
 
 def face_of(tmp_path: Path, frames: int = 1, drawing: Any = None) -> tuple[NetworkFace, Here]:
-    face = load(bundle(tmp_path, frames))
-    canvas = Canvas(face, 96, 96)
+    path, canvas = bundle(tmp_path, frames), Canvas(128)
+    worn = canvas.wear(canvas.read(str(path)), 96, 96)
     network = Here(drawing or engine(tmp_path))
-    return NetworkFace(network, Here(canvas), face, canvas.crops(), 4, 0), network  # type: ignore[arg-type]
+    other = {"head2": bundle(tmp_path, 2), "broken": tmp_path / "broken.face"}
+    return NetworkFace(network, Here(canvas), worn, path, 4, 0, lambda: other), network  # type: ignore[arg-type]
 
 
 def sound(*seconds: float) -> Any:
@@ -174,10 +176,27 @@ async def test_only_the_lower_half_of_the_face_changes(tmp_path: Path) -> None:
 
 
 def test_a_network_need_not_be_square(tmp_path: Path) -> None:
-    canvas = Canvas(load(bundle(tmp_path)), 96, 128)
-    (crop,) = canvas.crops()
-    plain = np.frombuffer(crop, np.uint8).reshape(96, 128, 3)
-    assert canvas.lay(0, plain[48:].tobytes(), 1.0).shape == (128, 128, 3)
+    canvas = Canvas(128)
+    worn = canvas.wear(canvas.read(str(bundle(tmp_path))), 96, 128)
+    assert worn.crops[0].shape == (96, 128, 3)
+    assert canvas.lay(worn, 0, worn.crops[0][48:].tobytes(), 1.0).shape == (128, 128, 3)
+
+
+async def test_another_face_can_be_chosen(tmp_path: Path) -> None:
+    face, _ = face_of(tmp_path)
+    assert face.choices == ("broken", "head1", "head2") and face.chosen == "head1" and isinstance(face, Choices)
+    await face.choose("head2")
+    assert face.chosen == "head2"
+    (first, second) = [f async for f in face.idle(0.08)]
+    stills = load(tmp_path / "head2.face").frames
+    assert np.array_equal(first.pixels, stills[0]) and np.array_equal(second.pixels, stills[1])
+    (tmp_path / "broken.face").write_bytes(b"no face")
+    for name, said in (("nobody", "there are broken, head1, head2"), ("broken", "broken.face: is no face")):
+        with pytest.raises(Refused, match=said):
+            await face.choose(name)
+    assert face.chosen == "head2"
+    await face.choose("head1")
+    assert len(await shown(face, sound(0.2))) == 5
 
 
 async def test_a_film_goes_on_from_one_answer_to_the_next(tmp_path: Path) -> None:

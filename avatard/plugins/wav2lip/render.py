@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from avatard.api.context import Model, PluginContext
-from avatard.api.errors import StageFailed
+from avatard.api.errors import ConfigError, Refused, StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
-from avatard.face.bundle import Face, find, load
+from avatard.face.bundle import Face, find, names
 from avatard.face.compose import FADE, Fade
 from avatard.face.cut import Block, batches
-from avatard.plugins.wav2lip.canvas import Canvas, looks_of, there_and_back
+from avatard.plugins.wav2lip.canvas import Canvas, Worn, looks_of, there_and_back
 from avatard.plugins.wav2lip.config import RenderConfig
 from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
 
@@ -52,24 +52,56 @@ class Picture:
 class NetworkFace:
     """A face whose mouth is drawn by the network while it speaks; in silence the plain picture is shown."""
 
-    def __init__(self, network: Model, canvas: Model, face: Face, crops: list[bytes], batch: int, offset: int) -> None:
+    def __init__(
+        self, network: Model, canvas: Model, worn: Worn, path: Path, batch: int, offset: int,
+        known: Callable[[], dict[str, Path]] = names,
+    ) -> None:  # fmt: skip
         """Take the two models.
 
         Args:
             network: draws mouths.
             canvas: lays them.
-            face: at the size that is shown.
-            crops: of each of its pictures what the network sees.
+            worn: the face with which it begins.
+            path: where that was read.
             batch: most pictures drawn at once.
             offset: milliseconds by which the network hears later.
+            known: who knows the other faces.
         """
-        self._network, self._canvas, self._face, self._crops = network, canvas, face, crops
-        self._batch, self._offset = batch, offset
+        self._network, self._canvas, self._worn = network, canvas, worn
+        self._first = self._path = path
+        self._batch, self._offset, self._known = batch, offset, known
         self._lived = 0
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The faces that can be had."""
+        return tuple(sorted({*self._known(), self._first.stem}))
+
+    @property
+    def chosen(self) -> str:
+        """The face that it wears."""
+        return self._path.stem
+
+    async def choose(self, name: str) -> None:
+        """Wear another face from the next answer on.
+
+        Raises:
+            Refused: there is no such face, or it cannot be used.
+        """
+        path = self._first if name == self._first.stem else self._known().get(name)
+        if path is None:
+            raise Refused(f"there is no face {name!r}; there are {', '.join(self.choices)}")
+        height, width = self._worn.crops[0].shape[:2]
+        try:
+            face = await self._canvas.call("read", str(path))
+        except ConfigError as err:
+            raise Refused(str(err)) from err
+        self._worn = await self._canvas.call("wear", face, height, width)
+        self._path = path
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, as many at once as there is sound for."""
-        hearing, fade = Hearing(self._offset), Fade()
+        hearing, fade, worn = Hearing(self._offset), Fade(), self._worn
         waiting: deque[Block] = deque()
         start, index = self._lived, 0
         async with self._network.use(), aclosing(self._heard(speech, hearing, waiting)) as lots:
@@ -80,9 +112,10 @@ class NetworkFace:
                     for window in windows[:count]:
                         ending = last and len(windows) - len(due) <= FADE
                         share = fade.step(not silent(window) and not ending)
-                        due.append(self._due(start, index + len(due), window, waiting.popleft(), share))
+                        number = worn.face.loop[(start + index + len(due)) % len(worn.face.loop)]
+                        due.append(Picture(window, *waiting.popleft(), index + len(due), number, share))
                     del windows[:count]
-                    for picture, pixels in zip(due, await self._draw(due), strict=True):
+                    for picture, pixels in zip(due, await self._draw(worn, due), strict=True):
                         self._lived = max(self._lived, start + picture.index + 1)
                         yield VideoFrame(pixels, picture.audio, picture.index / FPS, picture.sentence)
                     index += len(due)
@@ -97,15 +130,11 @@ class NetworkFace:
                 yield hearing.feed([audio for audio, _ in lot]), False
         yield hearing.finish(), True
 
-    def _due(self, start: int, index: int, window: Window, sound: Block, share: float) -> Picture:
-        loop = self._face.loop
-        return Picture(window, *sound, index, loop[(start + index) % len(loop)], share)
-
-    async def _draw(self, due: list[Picture]) -> list[Pixels]:
+    async def _draw(self, worn: Worn, due: list[Picture]) -> list[Pixels]:
         seen = [picture for picture in due if picture.share > 0]
         lower = b""
         if seen:
-            crops = [self._crops[picture.number] for picture in seen]
+            crops = [worn.crops[picture.number].tobytes() for picture in seen]
             mel = np.stack([picture.window for picture in seen]).astype(np.float32).tobytes()
             lower = await self._network.call("draw", crops, mel)
             if not lower or len(lower) % len(seen):
@@ -113,15 +142,16 @@ class NetworkFace:
         size = len(lower) // max(1, len(seen))
         drawn = iter([lower[at : at + size] for at in range(0, len(lower), size or 1)])
         return [
-            await self._canvas.call("lay", picture.number, next(drawn), picture.share)
-            if picture.share > 0 else self._face.frames[picture.number]
+            await self._canvas.call("lay", worn, picture.number, next(drawn), picture.share)
+            if picture.share > 0 else worn.face.frames[picture.number]
             for picture in due
         ]  # fmt: skip
 
     async def idle(self, seconds: float) -> AsyncGenerator[VideoFrame, None]:
         """Yield a silent loop of the face."""
-        for index, number in enumerate(there_and_back(self._face.loop, max(1, round(seconds * FPS)))):
-            yield VideoFrame(self._face.frames[number], np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
+        face = self._worn.face
+        for index, number in enumerate(there_and_back(face.loop, max(1, round(seconds * FPS)))):
+            yield VideoFrame(face.frames[number], np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
 
 
 @asynccontextmanager
@@ -129,34 +159,41 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
     """Take the network apart where that was not done yet, and open it; leaving the block puts it down."""
     from avatard.plugins.wav2lip.engine import Engine
 
-    face = load(find(config.face)).at(config.size)
-    room = config.keep_mb * 1_000_000
-    folder = await _built(context, config, face)
-    providers = ["auto"] if config.providers == "auto" else list(config.providers)
-    network = context.model(Engine, MEGABYTES, python=config.python or OURS, folder=folder, threads=config.threads,
-                            providers=providers, room=room)  # fmt: skip
-    canvas: Model | None = None
+    path = find(config.face)
+    canvas = context.model(Canvas, CANVAS, size=config.size)
     try:
-        await network.load()
-        how = await network.call("describe")
-        if how["resists"] and config.split:
-            context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
-        canvas = context.model(Canvas, CANVAS, face=face, height=how["height"], width=how["width"])
-        crops = await canvas.call("crops")
-        for at in range(0, min(len(crops), how["room"]), LOOKS):
-            await network.call("warm", crops[at : min(at + LOOKS, how["room"])])
-        yield NetworkFace(network, canvas, face, crops, config.batch, config.audio_offset_ms)
+        face: Face = await canvas.call("read", str(path))
+        folder = await _built(context, config, face)
+        network = context.model(
+            Engine, MEGABYTES, python=config.python or OURS, folder=folder, threads=config.threads,
+            providers=["auto"] if config.providers == "auto" else list(config.providers), room=_room(config),
+        )  # fmt: skip
+        try:
+            await network.load()
+            how = await network.call("describe")
+            if how["resists"] and config.split:
+                context.logger.warning("wav2lip: %s runs whole, which is slower: %s", config.model, how["resists"])
+            worn: Worn = await canvas.call("wear", face, how["height"], how["width"])
+            crops = [crop.tobytes() for crop in worn.crops[: how["room"]]]
+            for at in range(0, len(crops), LOOKS):
+                await network.call("warm", crops[at : at + LOOKS])
+            yield NetworkFace(network, canvas, worn, path, config.batch, config.audio_offset_ms)
+        finally:
+            await network.unload()
     finally:
-        if canvas is not None:
-            await canvas.unload()
-        await network.unload()
+        await canvas.unload()
+
+
+def _room(config: RenderConfig) -> int:
+    """Bytes for what is kept of faces."""
+    return config.keep_mb * 1_000_000
 
 
 async def _built(context: PluginContext, config: RenderConfig, face: Face) -> str:
     """The folder of the parts; they are made in a child of their own, all of whose memory is given back."""
     from avatard.plugins.wav2lip.build import Builder
 
-    room = config.keep_mb * 1_000_000 // len(face.frames)
+    room = _room(config) // len(face.frames)
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
     builder = context.model(
         Builder, BUILDING, python=OURS,
