@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiomqtt
@@ -133,7 +133,11 @@ class Connection:
             max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
         )  # fmt: skip
         async with client:
-            yield client
+            try:
+                yield client
+            finally:
+                if not self._outbox.empty:
+                    _hang_up(client)
 
     async def _serve(self, client: aiomqtt.Client, pulse: Pulse, receive: Receive) -> None:
         options = SubscribeOptions(qos=1, retainAsPublished=True) if self.version5 else None
@@ -205,6 +209,14 @@ class Connection:
             self._told = what
             self._logger.warning("%s", what)
             self._news.publish(Problem("mqtt", what))
+
+
+def _hang_up(client: aiomqtt.Client) -> None:
+    """Break the connection without a word: what the broker has not taken says that we go, so its will must."""
+    connection = client._client.socket()
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _properties(message: Outgoing) -> Properties | None:
