@@ -28,13 +28,11 @@ from avatard.plugins.mqtt.trouble import explained, reason, tls_context
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts, doubled each time, each times 0.8 to 1.2."""
-STEADY = 30.0
-"""Seconds after which a connection was a good one: the next pause is short again."""
 CALL_LIMIT = 4.0
 """Seconds that the broker may take for one packet's answer."""
 BRIEF = 10.0
-"""Seconds; broken twice after less than that, under an id from the configuration, it is taken for another client's.
-Mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
+"""Seconds after which a connection was a good one: the next pause is short again. Broken twice before that, under an id
+from the configuration, it is taken for another client's: mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
 PROBE_LIMIT = 5.0
 """Seconds after which what we sent to ourselves should have come back."""
 IN_FLIGHT = 8
@@ -108,7 +106,7 @@ class Connection:
                 self._failed(broken.exceptions[0])
             lasted = time.monotonic() - began
             self._brief = self._brief + 1 if self._online and lasted < BRIEF else 0
-            if lasted > STEADY:
+            if self._online and lasted >= BRIEF:
                 pause = RETRY_FIRST
             pulse.beat(math.inf)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
