@@ -32,7 +32,8 @@ CALL_LIMIT = 4.0
 """Seconds that the broker may take for one packet's answer."""
 BRIEF = 10.0
 """Seconds after which a connection was a good one: the next pause is short again. Broken twice before that, under an id
-from the configuration, it is taken for another client's: mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
+from the configuration, it is taken for another client's: mosquitto 2.0 tells the reason, but closes the socket before
+it can be read."""
 PROBE_LIMIT = 5.0
 """Seconds after which what we sent to ourselves should have come back."""
 IN_FLIGHT = 8
