@@ -41,6 +41,8 @@ IN_FLIGHT = 8
 """Messages that may be on their way to the broker at once; aiomqtt complains of more than ten."""
 INCOMING = 2000
 """Messages that may wait to be read; paho drops what comes on top."""
+LARGEST_PACKET = 2 * 1024 * 1024
+"""Bytes; over MQTT 5 the broker sends us no packet larger than this, or one of 200 MB would fill the memory."""
 REFUSED_PROTOCOL = (1, 132)
 """CONNACK: unacceptable protocol version, in MQTT 3.1.1 and in MQTT 5"""
 TAKEN_OVER = 142
@@ -131,6 +133,7 @@ class Connection:
             # Nagle's algorithm would hold small packets back for 40 ms.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
+            properties=_properties(PacketTypes.CONNECT, MaximumPacketSize=LARGEST_PACKET) if self.version5 else None,
         )  # fmt: skip
         async with client:
             try:
@@ -162,7 +165,10 @@ class Connection:
             messages = await self._outbox.next(IN_FLIGHT)
             pulse.beat(60.0)
             await asyncio.gather(*(
-                client.publish(m.topic, m.payload, m.qos, m.retain, _properties(m)) for m in messages
+                client.publish(
+                    m.topic, m.payload, m.qos, m.retain,
+                    _properties(PacketTypes.PUBLISH, CorrelationData=m.correlation),
+                ) for m in messages
             ))  # fmt: skip
             self._outbox.sent(messages)
 
@@ -219,11 +225,12 @@ def _hang_up(client: aiomqtt.Client) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _properties(message: Outgoing) -> Properties | None:
-    if message.correlation is None:
+def _properties(packet: int, **values: Any) -> Properties | None:
+    if not (given := {name: value for name, value in values.items() if value is not None}):
         return None
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types there
-    properties.CorrelationData = message.correlation
+    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho has no types there
+    for name, value in given.items():
+        setattr(properties, name, value)
     return properties
 
 
