@@ -64,12 +64,12 @@ class Connection:
             ConfigError: a certificate cannot be used.
         """
         self._config, self._outbox, self._topics, self._probe = config, outbox, topics, probe
-        self._news, self._logger = news, logger
+        self._news, self._logger, self._paho = news, logger, logger.getChild("paho")
         self._identifier = config.client_id or f"avatard-{id}-{secrets.token_hex(4)}"
         self._protocol = {"3.1.1": aiomqtt.ProtocolVersion.V311}.get(config.protocol, aiomqtt.ProtocolVersion.V5)
         self._tls = tls_context(config.tls)
         self._word, self._answered = "", asyncio.Event()
-        self._where = f"mqtt: {config.host}:{self._port}"
+        self._where = f"{config.host}:{self._port}"
         self._told = ""
         self._online, self._brief = False, 0
         self.will: Outgoing | None = None
@@ -119,6 +119,8 @@ class Connection:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
         config, will = self._config, self.will
+        # paho says at each attempt what is told once.
+        self._paho.setLevel(logging.NOTSET if self._logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL)
         client = aiomqtt.Client(
             config.host, self._port, username=config.username,
             password=config.password.get_secret_value() if config.password else None,
@@ -132,7 +134,7 @@ class Connection:
             keepalive=max(2, int(config.keepalive * 0.7)), timeout=CALL_LIMIT, tls_context=self._tls,
             # Nagle's algorithm would hold small packets back for 40 ms.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
+            max_queued_incoming_messages=INCOMING, logger=self._paho,
             properties=_properties(PacketTypes.CONNECT, MaximumPacketSize=LARGEST_PACKET) if self.version5 else None,
         )  # fmt: skip
         async with client:
@@ -207,7 +209,7 @@ class Connection:
             self._tell(f"{self._where}: another client has connected with our id {taken!r}; going on as "
                        f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
             return
-        self._tell(f"{self._where}: {explained(err, code)}")
+        self._tell(f"{self._where}: {explained(err, code, self._tls is not None)}")
 
     def _tell(self, what: str) -> None:
         """Say it once, until it is another matter or has passed."""

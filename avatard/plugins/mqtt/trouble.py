@@ -43,7 +43,7 @@ def reason(err: BaseException | None) -> Any:
     return None
 
 
-def explained(err: Exception, code: Any) -> str:
+def explained(err: Exception, code: Any, tls: bool) -> str:
     """What went wrong and what to do about it; never what was sent."""
     if isinstance(err, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(err):
         return f"the broker's certificate is not accepted: {err}; see 'tls: ca:'"
@@ -51,4 +51,7 @@ def explained(err: Exception, code: Any) -> str:
         return "wrong user name or password; see 'username:' and 'password:'"
     if code in (5, 135):
         return "not authorised; does the broker know this user, and want a certificate or a password?"
-    return f"{str(err) or type(err).__name__}; trying again"
+    what = str(err) or type(err).__name__
+    if isinstance(err, ConnectionResetError) or "timed out" in what or "WRONG_VERSION" in what:
+        what += "; does this port speak TLS, as 'tls:' says?" if tls else "; does this port want TLS? see 'tls:'"
+    return f"{what}; trying again"
