@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from avatard.api.errors import AvatardError, ConfigError, first_cause
@@ -131,21 +132,23 @@ class Daemon:
                 foundation.tasks.create_task(remember(foundation.feed, foundation.door.settings, kept), name="memo"),
             ]
             try:
-                # Before anything else is opened: a second daemon with this id must not speak in the name of the first.
-                listener = control_socket(foundation.paths.socket, Control(foundation.door, foundation.feed))
-                async with Bridges(foundation) as bridges, listener:
+                async with Bridges(foundation) as bridges, AsyncExitStack() as control:
                     while not (self.again or self._ending):
-                        await self._serve(foundation, bridges)
+                        await self._serve(foundation, bridges, control)
             finally:
                 for job in jobs:
                     job.cancel()
 
-    async def _serve(self, foundation: Foundation, bridges: Bridges) -> None:
+    async def _serve(self, foundation: Foundation, bridges: Bridges, control: AsyncExitStack) -> None:
         """Open the house that the configuration asks for; return when it is to be another."""
         phase = "opening"
         pulse = foundation.life.watch("closing the house")
         try:
             async with furnished(self._configuration, foundation) as house:
+                if self._serving is None:
+                    # Before the bridges: a second daemon with this id must not speak in the name of the first.
+                    listener = Control(foundation.door, foundation.feed)
+                    await control.enter_async_context(control_socket(foundation.paths.socket, listener))
                 await bridges.become(self._configuration, patient=self._going_back)
                 self._opened(house)
                 phase = "serving"

@@ -9,26 +9,25 @@ from avatard.api.errors import ConfigError
 from avatard.plugins.mqtt.config import Tls
 
 
-def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
+def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
     """What the configuration says of TLS; None where there is none.
 
     Raises:
         ConfigError: a file cannot be read or is no certificate.
     """
-    if not tls:
+    if tls is None:
         return None
-    settings = tls if isinstance(tls, Tls) else Tls()
     try:
-        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
     except (OSError, ssl.SSLError) as err:
-        raise ConfigError(f"mqtt: tls: ca: {settings.ca}: {err.strerror or err}; give the CA's PEM file") from err
-    context.check_hostname = settings.check_name
-    if settings.certificate is not None and settings.key is not None:
+        raise ConfigError(f"mqtt: tls: ca: {tls.ca}: {err.strerror or err}; give the CA's PEM file") from err
+    context.check_hostname = tls.check_name
+    if tls.certificate is not None and tls.key is not None:
         try:
-            context.load_cert_chain(settings.certificate, settings.key)
+            context.load_cert_chain(tls.certificate, tls.key)
         except (OSError, ssl.SSLError) as err:
             raise ConfigError(
-                f"mqtt: tls: certificate, key: {settings.certificate}, {settings.key}: {err.strerror or err}; "
+                f"mqtt: tls: certificate, key: {tls.certificate}, {tls.key}: {err.strerror or err}; "
                 "give PEM files that belong together"
             ) from err
     return context
