@@ -17,6 +17,7 @@ from avatard.runtime.plugin import Opener
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
+from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
 from avatard.talk.place import Manners, Place
 from avatard.talk.ranking import Ranking
@@ -105,7 +106,8 @@ class _Builder:
         render: Ranking[LipSyncRenderer] = self._ranking("render")
         displays = Displays([(e.platform, await opener.open(e)) for e in self._entries("display")], encoder)
         unseen = await opener.open(built_in("none", "render"))
-        voice = Voice(tts, render, unseen, displays, core.sessions.max_reply_seconds)
+        ladder = Ladder(render, self._feed)
+        voice = Voice(tts, render, ladder, unseen, displays, core.sessions.max_reply_seconds)
         ears, listening_parts = await self._ears(stt)
         await tts.engine()
         if displays.pictures:
@@ -125,7 +127,7 @@ class _Builder:
         def engines() -> dict[str, str]:
             named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
-            return named | ranked
+            return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
         await self._foundation.door.move_in(

@@ -10,7 +10,7 @@ from typing import Any
 
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.flow import FPS, EncodedChunk, Samples, Sentence, VideoFrame
-from avatard.api.stages import DisplaySink, Screen, VideoEncoder
+from avatard.api.stages import DisplaySink, Patient, Screen, VideoEncoder
 from avatard.talk.ranking import Ranking
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,11 @@ class Displays:
     def pictures(self) -> bool:
         """Whether anybody sees the face."""
         return any(sink.pictures for _, sink in self._sinks)
+
+    @property
+    def hurried(self) -> bool:
+        """Whether frames are needed in real time."""
+        return bool(self._sinks) and not (isinstance(first := self._sinks[0][1], Patient) and first.patient)
 
     @property
     def shown(self) -> float:

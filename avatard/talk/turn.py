@@ -15,9 +15,10 @@ from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechA
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays, Spoken
+from avatard.talk.ladder import Ladder
 from avatard.talk.ranking import Ranking
 from avatard.talk.sentences import split
-from avatard.talk.streams import Lookahead
+from avatard.talk.streams import Drain, Lookahead
 from avatard.talk.timeline import Timeline
 
 SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 4, 16, 10
@@ -32,6 +33,8 @@ class Voice:
 
     tts: Ranking[SpeechSynthesizer]
     render: Ranking[LipSyncRenderer]
+    ladder: Ladder
+    """Draws with the renderers of ``render``."""
     unseen: LipSyncRenderer
     """Cuts frames without pictures, where nobody sees the face."""
     displays: Displays
@@ -78,7 +81,7 @@ class Answer:
             ahead = Lookahead(tasks)
             sentences = ahead(split(self._noted(tokens), self._language), SENTENCES_AHEAD)
             speech = ahead(self._speech(sentences), SPEECH_AHEAD)
-            frames = ahead(self.spoken.through(self._drawn(speech)), FRAMES_AHEAD)
+            frames = ahead(self.spoken.through(self._drawn(speech, tasks)), FRAMES_AHEAD)
             follower = tasks.create_task(self._follow())
             await self._voice.displays.play(frames, first)
             follower.cancel()
@@ -122,31 +125,12 @@ class Answer:
                 if begun or not self._voice.tts.step_down(err):
                     raise
 
-    async def _drawn(self, speech: AsyncGenerator[SpeechAudio, None]) -> AsyncGenerator[VideoFrame, None]:
-        """Draw with the renderer that serves; the next one begins again where it finds no room in memory."""
-        taken: list[SpeechAudio] = []
-        begun = False
-
-        async def from_its_beginning() -> AsyncGenerator[SpeechAudio, None]:
-            for piece in list(taken):
-                yield piece
-            async for piece in speech:
-                if not begun:
-                    taken.append(piece)
-                yield piece
-
-        while True:
-            render = await self._voice.render.engine() if self._voice.displays.pictures else self._voice.unseen
-            frames = cast("AsyncGenerator[VideoFrame, None]", render.render(from_its_beginning()))
-            try:
-                async with aclosing(frames):
-                    async for frame in frames:
-                        begun = True
-                        yield frame
-                return
-            except OutOfMemory as err:
-                if begun or not self._voice.render.step_down(err):
-                    raise
+    def _drawn(self, speech: Drain[SpeechAudio], tasks: asyncio.TaskGroup) -> AsyncGenerator[VideoFrame, None]:
+        """Draw with whichever renderer keeps up; where nobody looks, only cut the sound into frames."""
+        voice = self._voice
+        if voice.displays.pictures:
+            return voice.ladder.draw(speech, tasks, voice.displays.hurried)
+        return cast("AsyncGenerator[VideoFrame, None]", voice.unseen.render(speech))
 
     async def _follow(self) -> None:
         shown = -1.0

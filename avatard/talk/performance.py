@@ -1,0 +1,168 @@
+"""One answer's frames, from whichever renderer the ladder stands at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.flow import FPS, Pixels, SpeechAudio, VideoFrame
+from avatard.api.stages import LipSyncRenderer
+from avatard.talk.blend import Blend
+from avatard.talk.drawing import Drawing, Late
+from avatard.talk.sound import Sound
+from avatard.talk.tempo import FRAME, Tempo
+
+FIRST_LIMIT = 20.0
+"""Seconds that an open renderer may take for an answer's first frame: its model may have to be loaded."""
+STUCK = 12
+"""Frames whose sound went on without a picture, after which the renderer is given up."""
+PAUSE = 0.02
+"""Seconds between two looks at a renderer that waits for sound."""
+MEND = 3
+"""Pictures in which a mouth that had stopped goes over into one that moves."""
+
+
+class Steps(Protocol):
+    """The ladder, as an answer sees it."""
+
+    @property
+    def rung(self) -> object:
+        """Where it stands."""
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+
+    async def renderer(self, shown: Pixels | None) -> LipSyncRenderer:
+        """Open what draws there."""
+
+    def keeps_up(self, load: float) -> None:
+        """Drawing takes this share of real time."""
+
+    def too_slow(self, load: float | None) -> bool:
+        """Step down."""
+
+    def failed(self, err: StageFailed | NotReady | OutOfMemory, begun: bool) -> bool:
+        """Step down."""
+
+
+class Performance:
+    """The frames in order; each has its sound, and its picture where that comes in time."""
+
+    def __init__(
+        self, ladder: Steps, speech: AsyncIterator[SpeechAudio], tasks: asyncio.TaskGroup, hurried: bool
+    ) -> None:
+        """Begin with the renderer that serves."""
+        self._ladder, self._sound, self._tasks, self._hurried = ladder, Sound(speech), tasks, hurried
+        self._blend = Blend()
+        self._count = self._missed = 0
+        self._start = 0.0
+        self._drawing = self._begun()
+
+    async def next(self) -> VideoFrame | None:
+        """Return the next frame; None after the last."""
+        while True:
+            if self._ladder.rung != self._rung:
+                self._begin_again()
+            try:
+                got = await self._drawing.next(self._patience())
+            except Late:
+                if (late := self._without_picture()) is not None:
+                    return late
+                await asyncio.sleep(PAUSE)
+                continue
+            except (StageFailed, NotReady, OutOfMemory) as err:
+                self._step_down(err)
+                continue
+            if got is None:
+                if self._sound.complete and self._count >= self._sound.frames:
+                    return None
+                self._step_down(StageFailed("render", "ladder", "it ended before the sound did"))
+                continue
+            frame, seconds = got
+            self._look(seconds)
+            if self._drawing.index > self._count:
+                return self._framed(frame)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._drawing.close()
+
+    def _begin_again(self) -> None:
+        """Let the renderer that serves go on from here."""
+        self._drawing.close()
+        self._blend.begin()
+        self._drawing = self._begun()
+
+    def _begun(self) -> Drawing:
+        ladder = self._ladder
+        self._rung, self._tempo, self._missed = ladder.rung, Tempo(), 0
+
+        async def opened() -> LipSyncRenderer:
+            renderer = await ladder.renderer(self._blend.first)
+            self._rung = ladder.rung  # the ranking may have gone on to the next one that opens
+            return renderer
+
+        return Drawing(self._tasks, opened, self._sound, lambda: self._count, ladder.clock)
+
+    def _lead(self) -> float:
+        """Seconds until the frame is due that comes next."""
+        return self._start + self._count * FRAME - self._ladder.clock()
+
+    def _patience(self) -> float | None:
+        """How long the next frame may be waited for."""
+        if not self._hurried:
+            return None
+        return max(0.0, self._lead()) if self._count else FIRST_LIMIT
+
+    def _look(self, seconds: float) -> None:
+        """Judge the renderer, a frame of which took so many seconds."""
+        self._tempo.drew(seconds)
+        load = self._tempo.load
+        if not self._hurried or load is None:
+            return
+        if self._tempo.too_slow(self._lead()):
+            if self._ladder.rung == self._rung and self._ladder.too_slow(load):
+                self._tempo = Tempo()
+        else:
+            self._ladder.keeps_up(load)
+
+    def _without_picture(self) -> VideoFrame | None:
+        """The frame that is due, where it is the renderer that keeps it waiting."""
+        if self._drawing.starved or (not self._count and not self._drawing.open):
+            return None
+        if not self._count:
+            self._step_down(StageFailed("render", "ladder", f"no picture within {FIRST_LIMIT:.0f} s"))
+            return None
+        if self._sound.block(self._count) is None:
+            return None
+        self._missed += self._drawing.open
+        if self._missed >= STUCK and self._ladder.too_slow(None):
+            self._missed = 0
+        return self._framed(None)
+
+    def _step_down(self, err: StageFailed | NotReady | OutOfMemory) -> None:
+        # Another answer may have met with the same failure, and stepped down already.
+        if self._ladder.rung == self._rung and not self._ladder.failed(err, begun=self._count > 0):
+            raise err
+        self._begin_again()
+
+    def _framed(self, drawn: VideoFrame | None) -> VideoFrame:
+        """Put the sound and the time to a picture."""
+        if not self._count:
+            self._start = self._ladder.clock()
+        elif (behind := -self._lead()) > 0:
+            self._start += behind
+        if drawn is not None and self._missed >= MEND:
+            self._blend.begin(MEND)
+        if drawn is not None:
+            self._missed = 0
+        picture = self._blend.show(drawn.pixels) if drawn is not None else None
+        pts, block = self._count / FPS, self._sound.block(self._count)
+        self._count += 1
+        self._sound.forget(self._count)
+        if block is None:
+            assert drawn is not None
+            return VideoFrame(picture, drawn.audio, pts, drawn.sentence)
+        return VideoFrame(picture, block[0], pts, block[1])
