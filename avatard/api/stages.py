@@ -193,7 +193,7 @@ class Paced(Protocol):
     rate: Literal["full", "half"]
     """At ``half`` every second frame, from the next one on, has None for its picture: it was not drawn.
 
-    The core puts between two pictures what lies halfway between them.
+    The core puts between two pictures what lies halfway between them. An answer's last picture is always drawn.
     """
 
 

@@ -35,11 +35,13 @@ class Drawing:
         """Open the renderer and begin, as a task of the group, a little before the frame that is then ``due``."""
         self.index = 0
         """Which frame of the answer comes next."""
+        self.due = 0
+        """Which frame was due when it began to draw."""
         self.open = False
         """Whether it draws."""
         self.starved = False
         """Whether it waits for sound."""
-        self._opening, self._sound, self._due, self._clock = opening, sound, due, clock
+        self._opening, self._sound, self._now_due, self._clock = opening, sound, due, clock
         self._waited = 0.0
         self._ready: asyncio.Queue[tuple[VideoFrame, float] | Exception | None] = asyncio.Queue(AHEAD)
         self._task = tasks.create_task(self._work())
@@ -69,7 +71,8 @@ class Drawing:
     async def _work(self) -> None:
         try:
             renderer = await self._opening()
-            self.index, self.open = max(0, self._due() - PREROLL), True
+            self.due = self._now_due()
+            self.index, self.open = max(0, self.due - PREROLL), True
             async with aclosing(between(renderer.render(self._heard(self.index)))) as frames:
                 while True:
                     began, self._waited = self._clock(), 0.0

@@ -16,10 +16,12 @@ from avatard.talk.tempo import FRAME, Tempo
 
 FIRST_LIMIT = 20.0
 """Seconds that an open renderer may take for an answer's first frame: its model may have to be loaded."""
-STUCK = 12
+LAG = 3
+"""Frames by which a picture may be too late, and is shown all the same: better than a mouth that stands still."""
+STUCK = 20
 """Frames whose sound went on without a picture, after which the renderer is given up."""
-PAUSE = 0.02
-"""Seconds between two looks at a renderer that waits for sound."""
+RESUMPTION = 0.2
+"""Seconds that a renderer may take for its next picture once it has waited for sound: everything stood still."""
 MEND = 3
 """Pictures in which a mouth that had stopped goes over into one that moves."""
 
@@ -56,21 +58,23 @@ class Performance:
         """Begin with the renderer that serves."""
         self._ladder, self._sound, self._tasks, self._hurried = ladder, Sound(speech), tasks, hurried
         self._blend = Blend()
+        self._overdue: Pixels | None = None
         self._count = self._missed = 0
-        self._start = 0.0
+        self._start, self._paused = 0.0, False
         self._drawing = self._begun()
 
     async def next(self) -> VideoFrame | None:
         """Return the next frame; None after the last."""
         while True:
+            if self._sound.complete and self._count >= self._sound.frames:
+                return None
             if self._ladder.rung != self._rung:
                 self._begin_again()
             try:
                 got = await self._drawing.next(self._patience())
             except Late:
-                if (late := self._without_picture()) is not None:
+                if (late := await self._without_picture()) is not None:
                     return late
-                await asyncio.sleep(PAUSE)
                 continue
             except (StageFailed, NotReady, OutOfMemory) as err:
                 self._step_down(err)
@@ -83,7 +87,9 @@ class Performance:
             frame, seconds = got
             self._look(seconds)
             if self._drawing.index > self._count:
-                return self._framed(frame)
+                return self._framed(frame.pixels)
+            if self._drawing.due < self._drawing.index and self._count - self._drawing.index < LAG:
+                self._overdue = frame.pixels
 
     def close(self) -> None:
         """Stop drawing."""
@@ -97,7 +103,7 @@ class Performance:
 
     def _begun(self) -> Drawing:
         ladder = self._ladder
-        self._rung, self._tempo, self._missed = ladder.rung, Tempo(), 0
+        self._rung, self._tempo, self._missed, self._overdue = ladder.rung, Tempo(), 0, None
 
         async def opened() -> LipSyncRenderer:
             renderer = await ladder.renderer(self._blend.first)
@@ -114,7 +120,9 @@ class Performance:
         """How long the next frame may be waited for."""
         if not self._hurried:
             return None
-        return max(0.0, self._lead()) if self._count else FIRST_LIMIT
+        if not self._count:
+            return FIRST_LIMIT
+        return RESUMPTION if self._paused else max(0.0, self._lead())
 
     def _look(self, seconds: float) -> None:
         """Judge the renderer, a frame of which took so many seconds."""
@@ -128,15 +136,21 @@ class Performance:
         else:
             self._ladder.keeps_up(load)
 
-    def _without_picture(self) -> VideoFrame | None:
+    async def _without_picture(self) -> VideoFrame | None:
         """The frame that is due, where it is the renderer that keeps it waiting."""
-        if self._drawing.starved or (not self._count and not self._drawing.open):
+        if self._drawing.starved:
+            self._paused = True
+            return None
+        if not self._count and not self._drawing.open:
             return None
         if not self._count:
             self._step_down(StageFailed("render", "ladder", f"no picture within {FIRST_LIMIT:.0f} s"))
             return None
-        if self._sound.block(self._count) is None:
+        if not await self._sound.here(self._count):
             return None
+        if self._overdue is not None:
+            overdue, self._overdue = self._overdue, None
+            return self._framed(overdue)
         self._missed += self._drawing.open
         if self._missed >= STUCK and self._ladder.too_slow(None):
             self._missed = 0
@@ -148,21 +162,17 @@ class Performance:
             raise err
         self._begin_again()
 
-    def _framed(self, drawn: VideoFrame | None) -> VideoFrame:
-        """Put the sound and the time to a picture."""
-        if not self._count:
-            self._start = self._ladder.clock()
-        elif (behind := -self._lead()) > 0:
-            self._start += behind
-        if drawn is not None and self._missed >= MEND:
-            self._blend.begin(MEND)
-        if drawn is not None:
-            self._missed = 0
-        picture = self._blend.show(drawn.pixels) if drawn is not None else None
-        pts, block = self._count / FPS, self._sound.block(self._count)
+    def _framed(self, picture: Pixels | None) -> VideoFrame:
+        """Put the sound and the time to a picture; None: the last one is seen on."""
+        if not self._count or self._paused or self._lead() < 0:
+            self._start, self._paused = self._ladder.clock() - self._count * FRAME, False
+        if picture is not None:
+            if self._missed >= MEND:
+                self._blend.begin(MEND)
+            self._missed, self._overdue = 0, None
+        block = self._sound.block(self._count)
+        assert block is not None
+        frame = VideoFrame(self._blend.show(picture), block[0], self._count / FPS, block[1])
         self._count += 1
         self._sound.forget(self._count)
-        if block is None:
-            assert drawn is not None
-            return VideoFrame(picture, drawn.audio, pts, drawn.sentence)
-        return VideoFrame(picture, block[0], pts, block[1])
+        return frame

@@ -10,7 +10,7 @@ import numpy as np
 
 from avatard.api.flow import FRAME_SAMPLES, Samples, Sentence, SpeechAudio
 
-KEPT = 25
+KEPT = 50
 """Frames whose sound is kept after they were handed on: a renderer begins a little before the frame that is due."""
 
 
@@ -61,6 +61,12 @@ class Sound:
                 block[first - begin : last - begin] = piece.audio[first - at : last - at]
                 owner = owner or piece.sentence
         return None if owner is None else (block, owner)
+
+    async def here(self, frame: int) -> bool:
+        """Read until the sound of a frame is here; False where there is none."""
+        while self.block(frame) is None and not self.complete:
+            await self._read(self._gone + len(self._pieces))
+        return self.block(frame) is not None
 
     def forget(self, frame: int) -> None:
         """Drop what lies long before this frame."""

@@ -10,7 +10,7 @@ FRAME = 1 / FPS
 """Seconds"""
 WINDOW = 25
 """Frames that are looked at."""
-ENOUGH, GLARING = 8, 3
+ENOUGH, GLARING = 5, 3
 """Frames after which it is known to be too slow; and after which it is, where it takes more than twice the time."""
 RESERVE = 0.2
 """Seconds ahead of what is shown; who has more has time left."""
@@ -55,8 +55,12 @@ class Tempo:
     @property
     def load(self) -> float | None:
         """The share of real time that drawing takes: above 1 it is too slow; None while that is not known."""
-        frames = self.frames
-        return sum(seconds for seconds, _ in self._lots) / frames / FRAME if frames >= GLARING else None
+        if len(self._lots) < 2 or self.frames < GLARING:
+            return None
+        # One slow picture says nothing about the next.
+        slowest = max(self._lots, key=lambda lot: lot[0] / lot[1])
+        seconds = sum(seconds for seconds, _ in self._lots) - slowest[0]
+        return seconds / (self.frames - slowest[1]) / FRAME
 
     def too_slow(self, lead: float) -> bool:
         """Whether it cannot keep up, being so many seconds ahead of what is shown."""
