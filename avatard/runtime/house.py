@@ -19,6 +19,7 @@ from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
+from avatard.talk.phrases import Phrases
 from avatard.talk.place import Manners, Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.turn import Voice
@@ -107,7 +108,8 @@ class _Builder:
         displays = Displays([(e.platform, await opener.open(e)) for e in self._entries("display")], encoder)
         unseen = await opener.open(built_in("none", "render"))
         ladder = Ladder(render, self._feed)
-        voice = Voice(tts, render, ladder, unseen, displays, core.sessions.max_reply_seconds)
+        phrases = opener.kept("phrases", Phrases(core.memory.cache_mb))
+        voice = Voice(tts, render, ladder, unseen, displays, phrases, core.sessions.max_reply_seconds)
         ears, listening_parts = await self._ears(stt)
         await tts.engine()
         if displays.pictures:

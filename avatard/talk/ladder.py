@@ -7,7 +7,6 @@ up is tried between answers, one step at a time, and less often each time that i
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -19,7 +18,7 @@ from avatard.api.flow import Pixels, SpeechAudio, VideoFrame
 from avatard.api.news import EngineChanged, News
 from avatard.api.stages import LipSyncRenderer, Paced
 from avatard.talk.drawing import Still, picture_of
-from avatard.talk.performance import Performance
+from avatard.talk.performance import Performance, Progress
 from avatard.talk.ranking import Ranking
 
 log = logging.getLogger(__name__)
@@ -63,26 +62,30 @@ class Ladder:
         return Rung(self._ranking.position, self._still)
 
     @property
+    def best(self) -> bool:
+        """Whether each picture is drawn by the renderer that serves."""
+        return not (self._still or self._half)
+
+    @property
     def name(self) -> str:
         """The same in words."""
         return "still" if self._still else f"{self._ranking.name} at half rate" if self._half else self._ranking.name
 
     async def draw(
-        self, speech: AsyncIterator[SpeechAudio], tasks: asyncio.TaskGroup, hurried: bool
+        self, speech: AsyncIterator[SpeechAudio], progress: Progress
     ) -> AsyncGenerator[VideoFrame, None]:
-        """Yield the frames of one answer; all its sound is in them, whatever becomes of the pictures.
+        """Yield the frames of one run; all its sound is in them, whatever becomes of the pictures.
 
         Args:
             speech: must lose nothing when whoever waits for it is cancelled.
-            tasks: where renderers work; their tasks end with the answer.
-            hurried: whether the frames are needed in real time.
+            progress: of the answer.
 
         Raises:
             NotReady, StageFailed, OutOfMemory: no renderer drew anything.
         """
-        if hurried:
+        if progress.hurried:
             self._rise()
-        performance = Performance(self, speech, tasks, hurried)
+        performance = Performance(self, speech, progress)
         try:
             while (frame := await performance.next()) is not None:
                 yield frame

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import FPS, Pixels, SpeechAudio, VideoFrame
+from avatard.api.flow import FPS, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.talk.blend import Blend
 from avatard.talk.drawing import Drawing, Late
@@ -49,18 +50,47 @@ class Steps(Protocol):
         """Step down."""
 
 
-class Performance:
-    """The frames in order; each has its sound, and its picture where that comes in time."""
+@dataclass(slots=True)
+class Progress:
+    """How far an answer is, from one run to the next."""
 
-    def __init__(
-        self, ladder: Steps, speech: AsyncIterator[SpeechAudio], tasks: asyncio.TaskGroup, hurried: bool
-    ) -> None:
+    tasks: asyncio.TaskGroup
+    """Where renderers work; their tasks end with the answer."""
+    hurried: bool
+    """Whether the frames are needed in real time."""
+    blend: Blend = field(default_factory=Blend)
+    count: int = 0
+    """Frames that were handed on."""
+    start: float = 0.0
+    """When the first of them was due, if all had come in time; monotonic seconds."""
+    whole: bool = True
+    """Whether the last run was drawn from end to end by one renderer, each picture in time."""
+
+    def lead(self, now: float) -> float:
+        """Seconds until the frame is due that comes next."""
+        return self.start + self.count * FRAME - now
+
+    def restart(self, now: float) -> None:
+        """The frame that comes next is due now."""
+        self.start = now - self.count * FRAME
+
+    def frame(self, picture: Pixels | None, sound: Samples, sentence: Sentence) -> VideoFrame:
+        """Hand on the next frame."""
+        frame = VideoFrame(self.blend.show(picture), sound, self.count / FPS, sentence)
+        self.count += 1
+        return frame
+
+
+class Performance:
+    """One run's frames in order; each has its sound, and its picture where that comes in time."""
+
+    def __init__(self, ladder: Steps, speech: AsyncIterator[SpeechAudio], progress: Progress) -> None:
         """Begin with the renderer that serves."""
-        self._ladder, self._sound, self._tasks, self._hurried = ladder, Sound(speech), tasks, hurried
-        self._blend = Blend()
+        self._ladder, self._sound, self._progress = ladder, Sound(speech), progress
         self._overdue: Pixels | None = None
         self._count = self._missed = 0
-        self._start, self._paused = 0.0, False
+        self._paused = False
+        progress.whole = True
         self._drawing = self._begun()
 
     async def next(self) -> VideoFrame | None:
@@ -98,7 +128,8 @@ class Performance:
     def _begin_again(self) -> None:
         """Let the renderer that serves go on from here."""
         self._drawing.close()
-        self._blend.begin()
+        self._progress.blend.begin()
+        self._progress.whole = False
         self._drawing = self._begun()
 
     def _begun(self) -> Drawing:
@@ -106,31 +137,27 @@ class Performance:
         self._rung, self._tempo, self._missed, self._overdue = ladder.rung, Tempo(), 0, None
 
         async def opened() -> LipSyncRenderer:
-            renderer = await ladder.renderer(self._blend.first)
+            renderer = await ladder.renderer(self._progress.blend.first)
             self._rung = ladder.rung  # the ranking may have gone on to the next one that opens
             return renderer
 
-        return Drawing(self._tasks, opened, self._sound, lambda: self._count, ladder.clock)
-
-    def _lead(self) -> float:
-        """Seconds until the frame is due that comes next."""
-        return self._start + self._count * FRAME - self._ladder.clock()
+        return Drawing(self._progress.tasks, opened, self._sound, lambda: self._count, ladder.clock)
 
     def _patience(self) -> float | None:
         """How long the next frame may be waited for."""
-        if not self._hurried:
+        if not self._progress.hurried:
             return None
-        if not self._count:
+        if not self._progress.count:
             return FIRST_LIMIT
-        return RESUMPTION if self._paused else max(0.0, self._lead())
+        return RESUMPTION if self._paused else max(0.0, self._progress.lead(self._ladder.clock()))
 
     def _look(self, seconds: float) -> None:
         """Judge the renderer, a frame of which took so many seconds."""
         self._tempo.drew(seconds)
         load = self._tempo.load
-        if not self._hurried or load is None:
+        if not self._progress.hurried or load is None:
             return
-        if self._tempo.too_slow(self._lead()):
+        if self._tempo.too_slow(self._progress.lead(self._ladder.clock())):
             if self._ladder.rung == self._rung and self._ladder.too_slow(load):
                 self._tempo = Tempo()
         else:
@@ -141,15 +168,17 @@ class Performance:
         if self._drawing.starved:
             self._paused = True
             return None
-        if not self._count and not self._drawing.open:
+        begun = self._progress.count > 0
+        if not begun and not self._drawing.open:
             return None
-        if not self._count:
+        if not begun:
             self._step_down(StageFailed("render", "ladder", f"no picture within {FIRST_LIMIT:.0f} s"))
             return None
         if not await self._sound.here(self._count):
             return None
         if self._overdue is not None:
             overdue, self._overdue = self._overdue, None
+            self._progress.whole = False
             return self._framed(overdue)
         self._missed += self._drawing.open
         if self._missed >= STUCK and self._ladder.too_slow(None):
@@ -158,21 +187,22 @@ class Performance:
 
     def _step_down(self, err: StageFailed | NotReady | OutOfMemory) -> None:
         # Another answer may have met with the same failure, and stepped down already.
-        if self._ladder.rung == self._rung and not self._ladder.failed(err, begun=self._count > 0):
+        if self._ladder.rung == self._rung and not self._ladder.failed(err, begun=self._progress.count > 0):
             raise err
         self._begin_again()
 
     def _framed(self, picture: Pixels | None) -> VideoFrame:
         """Put the sound and the time to a picture; None: the last one is seen on."""
-        if not self._count or self._paused or self._lead() < 0:
-            self._start, self._paused = self._ladder.clock() - self._count * FRAME, False
+        progress, now = self._progress, self._ladder.clock()
+        if not progress.count or self._paused or progress.lead(now) < 0:
+            progress.restart(now)
+            self._paused = False
         if picture is not None:
             if self._missed >= MEND:
-                self._blend.begin(MEND)
+                progress.blend.begin(MEND)
             self._missed, self._overdue = 0, None
         block = self._sound.block(self._count)
         assert block is not None
-        frame = VideoFrame(self._blend.show(picture), block[0], self._count / FPS, block[1])
         self._count += 1
         self._sound.forget(self._count)
-        return frame
+        return progress.frame(picture, *block)

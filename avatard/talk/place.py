@@ -301,7 +301,7 @@ class Exchanging:
             place.displays.set_volume(request.volume)
         self._answer = Answer(
             request.turn, place._voice, place._news, self._timeline, request.language,
-            lambda: place.pulse.beat(TURN_LIMIT),
+            lambda: place.pulse.beat(TURN_LIMIT), request.kind in ("say", "ring"),
         )  # fmt: skip
         try:
             await self._answer.give(tokens, lambda: place._set("responding"))

@@ -16,7 +16,10 @@ from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays, Spoken
 from avatard.talk.ladder import Ladder
+from avatard.talk.performance import Progress
+from avatard.talk.phrases import Phrases, Recorder, key_of
 from avatard.talk.ranking import Ranking
+from avatard.talk.runs import Keep, Known, Piece, Run, Runs
 from avatard.talk.sentences import split
 from avatard.talk.streams import Drain, Lookahead
 from avatard.talk.timeline import Timeline
@@ -38,6 +41,8 @@ class Voice:
     unseen: LipSyncRenderer
     """Cuts frames without pictures, where nobody sees the face."""
     displays: Displays
+    phrases: Phrases
+    """Finished sentences."""
     longest: float
     """Seconds of speech in one reply; the rest is left out."""
 
@@ -46,9 +51,14 @@ class Answer:
     """One reply on its way from text to what was heard."""
 
     def __init__(
-        self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None]
-    ) -> None:
-        """Nothing was said yet; ``alive`` is called while the answer goes on."""
+        self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None],
+        fixed: bool = False,
+    ) -> None:  # fmt: skip
+        """Nothing was said yet; ``alive`` is called while the answer goes on.
+
+        A ``fixed`` text is likely to be said again.
+        """
+        self._fixed = fixed
         self._alive = alive
         self.text = ""
         self.spoken = Spoken()
@@ -98,16 +108,33 @@ class Answer:
                 yield token
         self._news.publish(Replied(self._turn, self.text.strip()))
 
-    async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[SpeechAudio, None]:
+    async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[Piece, None]:
         seconds = 0.0
+        phrases = self._voice.phrases
         async for sentence in sentences:
-            async with aclosing(self._sentence(sentence)) as pieces:
-                async for piece in pieces:
-                    self._timeline.mark("first_audio")
-                    seconds += len(piece.audio) / piece.rate
-                    yield piece
-                    if seconds > self._voice.longest:
-                        return
+            key = self._key(sentence)
+            if (phrase := phrases.find(key)) is not None:
+                self._timeline.mark("first_audio")
+                seconds += phrase.seconds
+                yield Known(sentence, phrase)
+            else:
+                if phrases.worth(key, self._fixed):
+                    yield Keep(key)
+                async with aclosing(self._sentence(sentence)) as pieces:
+                    async for piece in pieces:
+                        self._timeline.mark("first_audio")
+                        seconds += len(piece.audio) / piece.rate
+                        yield piece
+                        if seconds > self._voice.longest:
+                            return
+            if seconds > self._voice.longest:
+                return
+
+    def _key(self, sentence: Sentence) -> str:
+        """The sentence as it is said and shown by those who serve."""
+        voice = self._voice
+        shown = (voice.render,) if voice.displays.pictures else ()
+        return key_of(sentence, *((r.stage, r.position, getattr(r.serving, "chosen", "")) for r in (voice.tts, *shown)))
 
     async def _sentence(self, sentence: Sentence) -> AsyncGenerator[SpeechAudio, None]:
         while True:
@@ -125,12 +152,47 @@ class Answer:
                 if begun or not self._voice.tts.step_down(err):
                     raise
 
-    def _drawn(self, speech: Drain[SpeechAudio], tasks: asyncio.TaskGroup) -> AsyncGenerator[VideoFrame, None]:
-        """Draw with whichever renderer keeps up; where nobody looks, only cut the sound into frames."""
-        voice = self._voice
-        if voice.displays.pictures:
-            return voice.ladder.draw(speech, tasks, voice.displays.hurried)
-        return cast("AsyncGenerator[VideoFrame, None]", voice.unseen.render(speech))
+    async def _drawn(self, pieces: Drain[Piece], tasks: asyncio.TaskGroup) -> AsyncGenerator[VideoFrame, None]:
+        """The frames of what is drawn, and of what was kept, as one."""
+        progress = Progress(tasks, self._voice.displays.hurried)
+        seam = False
+        async for run in Runs(pieces):
+            if seam or isinstance(run, Known):
+                progress.blend.begin()
+            seam = isinstance(run, Known)
+            frames = self._again(run, progress) if isinstance(run, Known) else self._kept(run, progress)
+            async with aclosing(frames):
+                async for frame in frames:
+                    yield frame
+
+    async def _again(self, known: Known, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
+        async with aclosing(known.phrase.frames(known.sentence)) as frames:
+            async for frame in frames:
+                yield progress.frame(frame.pixels, frame.audio, known.sentence)
+
+    async def _kept(self, run: Run, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
+        """Draw with whichever renderer keeps up, or, where nobody looks, only cut; keep what is to be kept."""
+        voice, recorder = self._voice, Recorder(self._voice.phrases.longest)
+        pictures, sentence = voice.displays.pictures, None
+        frames = voice.ladder.draw(run, progress) if pictures else self._cut(run, progress)
+        async with aclosing(frames):
+            async for frame in frames:
+                sentence = frame.sentence
+                if run.key is not None:
+                    recorder.take(frame)
+                yield frame
+        # Whoever has taken over meanwhile said or showed it otherwise.
+        fine = run.key is not None and sentence is not None and run.key == self._key(sentence) and run.whole
+        if fine and progress.whole and (voice.ladder.best or not pictures):
+            phrase = recorder.phrase(pictures)
+            if phrase is not None and run.key is not None:
+                voice.phrases.keep(run.key, phrase)
+
+    async def _cut(self, run: Run, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
+        async with aclosing(cast("AsyncGenerator[VideoFrame, None]", self._voice.unseen.render(run))) as frames:
+            async for frame in frames:
+                assert frame.sentence is not None
+                yield progress.frame(None, frame.audio, frame.sentence)
 
     async def _follow(self) -> None:
         shown = -1.0

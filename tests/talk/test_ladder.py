@@ -1,14 +1,16 @@
-"""The ladder, on an event loop whose time passes at once: what is slow here is slow by the clock, and the same each time."""
+"""The ladder, on an event loop whose time passes at once: what is slow is so by the clock, and the same each time."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+from simulation import simulated
 
 from avatard.api.errors import OutOfMemory, StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, Samples, Sentence, SpeechAudio, VideoFrame
@@ -19,12 +21,11 @@ from avatard.runtime.feed import Feed
 from avatard.talk.blend import FADE, Blend, between, fitted, halfway, mixed
 from avatard.talk.drawing import PREROLL
 from avatard.talk.ladder import PATIENCE, Ladder
-from avatard.talk.performance import STUCK
+from avatard.talk.performance import STUCK, Progress
 from avatard.talk.ranking import Ranking
 from avatard.talk.sound import KEPT, Sound
 from avatard.talk.streams import Lookahead
 from avatard.talk.tempo import Tempo
-from simulation import simulated
 
 
 class Face:
@@ -100,7 +101,7 @@ def said(seconds: float, seed: int = 1) -> Samples:
 async def speech(sound: Samples, pause: float = 0.0) -> AsyncGenerator[SpeechAudio, None]:
     """The sound in uneven pieces of two sentences."""
     cut = [*range(0, len(sound), 7001), len(sound)]
-    for number, (begin, end) in enumerate(zip(cut, cut[1:], strict=False)):
+    for number, (begin, end) in enumerate(itertools.pairwise(cut)):
         if pause and number == len(cut) // 2:
             await asyncio.sleep(pause)
         sentence = Sentence("a", 0) if begin < len(sound) // 2 else Sentence("b", 1)
@@ -153,7 +154,7 @@ class Stage:
         show = Show()
         async with asyncio.TaskGroup() as tasks:
             ahead = Lookahead(tasks)
-            drawn = self.ladder.draw(ahead(speech(sound, pause), 16), tasks, hurried)
+            drawn = self.ladder.draw(ahead(speech(sound, pause), 16), Progress(tasks, hurried))
             clock = asyncio.get_running_loop().time
             start = -1.0
             async for frame in ahead(drawn, 10):
@@ -340,7 +341,7 @@ def test_up_again_after_a_while_and_less_often_when_it_fails() -> None:
     steps = simulated(day())
     tried = [at for at, engine in steps if engine == "network"]
     pauses = np.diff([0, *tried])
-    assert pauses[0] >= PATIENCE and all(b > 1.5 * a for a, b in zip(pauses, pauses[1:], strict=False)), steps
+    assert pauses[0] >= PATIENCE and all(b > 1.5 * a for a, b in itertools.pairwise(pauses)), steps
     assert 3 <= len(tried) <= 5 and steps[-1][1] == "network", steps
     assert stage.ladder.name == "network"
 
