@@ -108,14 +108,16 @@ class PluginContext:
     """The wake words as spoken text, e.g. ``okay nabu``."""
     encoder: VideoEncoder | None
     """For displays that write a stream of their own; opened before them."""
-    make_model: Callable[[type[Any], dict[str, Any], float, bool], Model]
+    make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]
     removed: Callable[[], bool]
     """While closing: True where the configuration no longer names the plugin, False where the daemon ends."""
     isolate: bool = False
 
-    def model(self, engine: type[Any], megabytes: float, **options: Any) -> Model:
+    def model(
+        self, engine: type[Any], megabytes: float, *, python: Path | None = None, **options: Any
+    ) -> Model:
         """Put ``engine(**options)`` on its thread, or into its child where the manifest says ``isolate: true``.
 
         An isolated engine's class is imported by name in the child and its options must be JSON.
@@ -123,8 +125,10 @@ class PluginContext:
         Args:
             engine: a plain class; built on its own thread, so its constructor may block.
             megabytes: what it is expected to need.
+            python: another interpreter, 3.10 or later, for a child that then needs nothing of ours but the engine.
+            options: of the engine.
         """
-        return self.make_model(engine, options, megabytes, self.isolate)
+        return self.make_model(engine, options, megabytes, self.isolate, python)
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.

@@ -17,11 +17,23 @@ CUTOFF = 7_000.0
 """Hz: the low-pass before every third sample is kept; 50 dB down at 9 kHz, which folds onto 7 kHz."""
 
 
-async def blocks(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[tuple[Samples, Sentence], None]:
-    """Yield (1920 samples, the sentence that the block's first sample belongs to); nothing is lost.
+Block = tuple[Samples, Sentence]
+"""1920 samples, and the sentence that the first of them belongs to."""
+
+
+async def blocks(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[Block, None]:
+    """Yield the speech block by block; nothing is lost.
 
     The answer's last block is padded with silence. Closing it closes ``speech``.
     """
+    async with aclosing(batches(speech)) as lots:
+        async for lot in lots:
+            for block in lot:
+                yield block
+
+
+async def batches(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[list[Block], None]:
+    """Yield what ``blocks`` does, with each piece of speech all the blocks that it completes."""
     waiting: Samples = np.zeros(0, np.int16)
     owner: Sentence | None = None
     async with aclosing(cast("AsyncGenerator[SpeechAudio, None]", speech)):
@@ -29,12 +41,15 @@ async def blocks(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[tuple[Sam
             if owner is None or not len(waiting):
                 owner = piece.sentence
             waiting = np.concatenate([waiting, piece.audio]) if len(waiting) else piece.audio
+            lot: list[Block] = []
             while len(waiting) >= FRAME_SAMPLES:
-                yield waiting[:FRAME_SAMPLES], owner
+                lot.append((waiting[:FRAME_SAMPLES], owner))
                 waiting = waiting[FRAME_SAMPLES:]
                 owner = piece.sentence
+            if lot:
+                yield lot
     if owner is not None and len(waiting):
-        yield np.concatenate([waiting, np.zeros(FRAME_SAMPLES - len(waiting), np.int16)]), owner
+        yield [(np.concatenate([waiting, np.zeros(FRAME_SAMPLES - len(waiting), np.int16)]), owner)]
 
 
 class Decimator:
@@ -59,5 +74,6 @@ class Decimator:
             return np.zeros(0, np.float32)
         self._rest = sound[count * FACTOR :]
         windows = np.lib.stride_tricks.sliding_window_view(sound, TAPS)[: count * FACTOR : FACTOR]
-        out: NDArray[np.float32] = windows @ self._taps
+        # Not as a matrix product, whose rounding depends on how many rows come at once.
+        out: NDArray[np.float32] = np.einsum("ij,j->i", windows, self._taps)
         return out

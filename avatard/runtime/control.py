@@ -118,11 +118,13 @@ async def control_socket(path: Path, control: Control) -> AsyncIterator[None]:
             else:
                 writer.close()
                 raise NotReady(f"{path}: a daemon with this id runs already; stop it, or give this one another 'id:'")
-        server = await asyncio.start_unix_server(control.serve, path, limit=LONGEST)
+        # Begun below, so that whoever cancels it finds a server to close.
+        server = await asyncio.start_unix_server(control.serve, path, limit=LONGEST, start_serving=False)
     except OSError as err:
         raise NotReady(f"{path}: {err.strerror}; set XDG_RUNTIME_DIR to a folder of yours") from err
-    path.chmod(0o600)
     try:
+        path.chmod(0o600)
+        await server.start_serving()
         yield
     finally:
         server.close()

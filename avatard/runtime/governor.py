@@ -64,8 +64,7 @@ class Governor:
         self.memory_mb = 0.0
         """What was measured last."""
         self._opening, self._shed = False, 0
-        self._chain: set[str] = set()
-        self._beyond: set[str] = set()
+        self._chain, self._beyond = set[str](), set[str]()
         self.configure(settings, source)
         sessions.check = self._admit_session
 

@@ -17,10 +17,11 @@ from avatard.runtime.plugin import Opener
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
+from avatard.talk.exchanging import Manners, Means
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
 from avatard.talk.phrases import Phrases
-from avatard.talk.place import Manners, Place
+from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.turn import Voice
 
@@ -116,10 +117,10 @@ class _Builder:
             await render.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
+        manners = Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue)
         place = Place(
-            ears, responders, voice, sessions, self._feed,
-            Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue),
-            self._tasks.create_task, self._foundation.life.watch("place"),
+            Means(ears, responders, voice, sessions, self._feed, manners), self._tasks.create_task,
+            self._foundation.life.watch("place"),
         )  # fmt: skip
         listening = None
         if listening_parts is not None:

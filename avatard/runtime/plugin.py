@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from avatard.api.context import Cache, Model, PluginContext, Pulse
@@ -97,11 +98,12 @@ class Opener:
         belongings = ground.governor.belongings
         numbers = itertools.count(1)
 
-        def make_model(engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool) -> Model:
-            kind = ChildModel if isolate else ThreadModel
-            model = kind(
-                engine, options, megabytes, entry.domain, entry.platform, ground.governor, next(numbers)
-            )
+        def make_model(
+            engine: type[Any], options: dict[str, Any], megabytes: float, isolate: bool, python: Path | None
+        ) -> Model:
+            given = engine, options, megabytes, entry.domain, entry.platform, ground.governor, next(numbers)
+            child = isolate or python is not None
+            model = ChildModel(*given, python) if child else ThreadModel(*given)
             own.push_async_callback(model.unload)
             _among(belongings.models, model, own)
             return model

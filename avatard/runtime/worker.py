@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from avatard.api.context import Admission
-from avatard.api.errors import NotReady, StageFailed
+from avatard.api.errors import AvatardError, ConfigError, NotReady, StageFailed
 from avatard.runtime.custom import mounted
 from avatard.runtime.holds import Holds
 from avatard.runtime.model import named
@@ -23,6 +24,14 @@ ANSWER_LIMIT = 30.0
 """Seconds that a child may be silent in the midst of a call."""
 DEATHS, DEATHS_WITHIN = 5, 60.0
 """So many deaths within so many seconds, and the model is given up for that time (Frigate's restart budget)."""
+ELSEWHERE = """
+import sys, types
+sys.modules["avatard"] = house = types.ModuleType("avatard")
+house.__path__ = [sys.argv[2]]
+from avatard.runtime.child import main
+main()
+"""
+"""What another interpreter runs: it finds avatard's modules and none of the libraries that were built for ours."""
 
 
 class ChildModel:
@@ -30,15 +39,19 @@ class ChildModel:
 
     def __init__(
         self, engine: type[Any] | str, options: dict[str, Any], megabytes: float, stage: str, plugin: str,
-        admission: Admission, number: int = 1,
+        admission: Admission, number: int = 1, python: Path | None = None,
     ) -> None:  # fmt: skip
-        """Remember what to start; nothing is started yet. A plugin's second model has the number 2."""
+        """Remember what to start; nothing is started yet.
+
+        A plugin's second model has the number 2; ``python`` is the interpreter where it is not ours.
+        """
         self._engine = f"{engine.__module__}:{engine.__qualname__}" if isinstance(engine, type) else str(engine)
         self._options, self.megabytes = options, megabytes
         self.name = named(stage, plugin, number)
         self.holds = Holds()
         self._stage, self._plugin = stage, plugin
         self._admission = admission
+        self._python = python
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -116,7 +129,7 @@ class ChildModel:
                 answer = await self._answer(number)
                 ended = "item" not in answer
                 if "error" in answer:
-                    raise StageFailed(self._stage, self._plugin, answer["error"])
+                    raise self._failure(answer)
                 yield answer
         finally:
             if not ended and self._writer is not None:
@@ -172,13 +185,21 @@ class ChildModel:
         async with self._admission.loading(self.name, self.megabytes):
             await self._start()
 
+    async def _spawn(self, descriptor: int) -> asyncio.subprocess.Process:
+        program = [sys.executable, "-m", "avatard.runtime.child", str(descriptor)]
+        if self._python is not None:
+            program = [str(self._python), "-c", ELSEWHERE, str(descriptor), str(Path(__file__).parents[1])]
+        return await asyncio.create_subprocess_exec(
+            *program, pass_fds=(descriptor,), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        )
+
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs, _closed_on_error(ours):
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "avatard.runtime.child", str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            try:
+                self._process = await self._spawn(theirs.fileno())
+            except OSError as err:
+                raise NotReady(f"{self.name}: {self._python or sys.executable} cannot be run: {err.strerror}") from err
             self._header = None
             self._reader, self._writer = await asyncio.open_connection(sock=ours)
         number = next(self._numbers)
@@ -187,10 +208,16 @@ class ChildModel:
         answer = await self._answer(number)
         if "error" in answer:
             await self.unload()
-            if answer.get("kind") == "NotReady":
-                raise NotReady(f"{self.name}: {answer['error']}")
-            raise StageFailed(self._stage, self._plugin, answer["error"])
+            raise self._failure(answer)
         self._loaded = True
+
+    def _failure(self, answer: dict[str, Any]) -> AvatardError:
+        text: str = answer["error"]
+        if answer.get("kind") == "ConfigError":
+            return ConfigError(text.removeprefix("ConfigError: "))
+        if answer.get("kind") == "NotReady":
+            return NotReady(f"{self.name}: {text}")
+        return StageFailed(self._stage, self._plugin, text)
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class Door:
         self.keeper: Keeper | None = None
         self.timers = Timers(self._ring)
         self.settings = Settings()
+        self._configured = {"voice": "", "face": ""}
         self.tier: Tier = "normal"
         self.problems: dict[str, str] = {}
         self._news = news
@@ -63,9 +64,14 @@ class Door:
         household.place.set_volume(self.settings.volume)
         if self.muted and household.listening is not None:
             household.listening.mute(True)
-        for ranking, name in ((household.tts, self.settings.voice), (household.render, self.settings.face)):
+        settings = self.settings
+        self._configured = {"voice": _choices(household.tts)[1], "face": _choices(household.render)[1]}
+        for ranking, name, instead in (
+            (household.tts, settings.voice, settings.voice_instead),
+            (household.render, settings.face, settings.face_instead),
+        ):
             engine = ranking.serving
-            if isinstance(engine, Choices) and name in engine.choices:
+            if isinstance(engine, Choices) and name in engine.choices and engine.chosen == instead:
                 await engine.choose(name)
 
     @property
@@ -192,6 +198,7 @@ class Door:
         if name != chosen:
             await engine.choose(name)
             setattr(self.settings, what, name)
+            setattr(self.settings, f"{what}_instead", self._configured[what])
             self._news.publish(SettingChanged(what, name))
 
     async def _submit(self, request: Request, interrupt: bool) -> Ticket:

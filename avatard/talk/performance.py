@@ -158,7 +158,7 @@ class Performance:
         if not self._progress.hurried or load is None:
             return
         if self._tempo.too_slow(self._progress.lead(self._ladder.clock())):
-            if self._ladder.rung == self._rung and self._ladder.too_slow(load):
+            if self._ladder.rung == self._rung and self._ladder.too_slow(max(load, self._tempo.lately)):
                 self._tempo = Tempo()
         else:
             self._ladder.keeps_up(load)

@@ -15,7 +15,11 @@ class Settings:
     """0–100"""
     voice: str = ""
     """Empty: as configured."""
+    voice_instead: str = ""
+    """What was configured when the voice was chosen: another configuration goes before the choice."""
     face: str = ""
+    face_instead: str = ""
+    """As for the voice."""
 
     @classmethod
     def of(cls, data: Any) -> Settings:

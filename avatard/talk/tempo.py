@@ -8,7 +8,7 @@ from avatard.api.flow import FPS
 
 FRAME = 1 / FPS
 """Seconds"""
-WINDOW = 25
+WINDOW = 10
 """Frames that are looked at."""
 ENOUGH, GLARING = 5, 3
 """Frames after which it is known to be too slow; and after which it is, where it takes more than twice the time."""
@@ -61,6 +61,12 @@ class Tempo:
         slowest = max(self._lots, key=lambda lot: lot[0] / lot[1])
         seconds = sum(seconds for seconds, _ in self._lots) - slowest[0]
         return seconds / (self.frames - slowest[1]) / FRAME
+
+    @property
+    def lately(self) -> float:
+        """The same of the last few alone, so that it is soon known how slow it has become."""
+        lots = list(self._lots)[-3:]
+        return sorted(seconds / count for seconds, count in lots)[len(lots) // 2] / FRAME if lots else 0.0
 
     def too_slow(self, lead: float) -> bool:
         """Whether it cannot keep up, being so many seconds ahead of what is shown."""

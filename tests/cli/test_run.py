@@ -142,6 +142,22 @@ def test_a_bridge_comes_changes_and_goes_while_the_house_stands(daemon: Running,
     assert daemon.end() == 0
 
 
+@pytest.mark.long
+def test_another_house_is_mirrored_by_the_same_bridge(tmp_path: Path, broker: Broker) -> None:
+    with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
+        listener.wait_for("avatard/box/voice", lambda m: m.text == "en-us")
+        listener.publish("avatard/box/voice/set", "en-us+f1")
+        listener.publish("avatard/box/volume/set", "20")
+        listener.wait_for("avatard/box/voice", lambda m: m.text == "en-us+f1")
+        listener.wait_for("avatard/box/volume", lambda m: m.text == "20")
+        listener.clear()
+        daemon.hang_up(tts="{platform: espeak, voice: en-us+m3}", mqtt=mqtt(broker))
+        listener.wait_for("avatard/box/voice", lambda m: m.text == "en-us+m3")
+        assert [m.text for m in listener.of("avatard/box/availability")] == []
+        assert broker.retained("avatard/box/volume") == {"avatard/box/volume": b"20"}
+        assert daemon.end() == 0
+
+
 def test_mqtt_reload_and_restart(tmp_path: Path, broker: Broker) -> None:
     with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "#") as listener:
         listener.wait_for("avatard/box/availability", lambda m: m.text == "online")

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from portraits import face
+from wav2lip import bundle, tiny
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
 from avatard.face.bundle import folders
-from avatard.runtime.config import built_in, from_mapping
+from avatard.runtime.config import PlatformEntry, built_in, from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
 
@@ -31,7 +32,17 @@ async def opened(opener: Opener, platform: str, domain: str) -> Any:
         opener.grammars.append(responder.grammar("en"))
     if platform == "warp":
         face(folders()[0], "default")
+    if platform == "wav2lip":
+        return await opener.open(wav2lip(opener))
     return await opener.open(built_in(platform, domain))
+
+
+def wav2lip(opener: Opener) -> PlatformEntry:
+    """A small network and a picture: it has no face and no network by default."""
+    folder = opener.foundation.paths.cache
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"platform": "wav2lip", "model": str(tiny(folder)), "face": str(bundle(folder)), "size": 128}
+    return from_mapping({"avatar": {"render": [options]}}).stages["render"][0]
 
 
 def noise(count: int) -> list[AudioFrame]:
@@ -93,7 +104,7 @@ async def test_conversation(opener: Opener, platform: str) -> None:
     assert grammar is None or "what time is it" in grammar.sentences
 
 
-@pytest.mark.parametrize("platform", ["drawn", "none", "scripted", "warp"])
+@pytest.mark.parametrize("platform", ["drawn", "none", "scripted", "warp", "wav2lip"])
 async def test_render(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "render")
     frames = [frame async for frame in stage.render(speech())]

@@ -170,6 +170,20 @@ async def test_a_broker_that_hangs_is_noticed(scripted: Scripted, tmp_path: Path
             await well(house, 20)
 
 
+async def test_a_broker_that_hangs_while_we_leave_publishes_our_will(scripted: Scripted, tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker, Listener(broker, "avatard/test/availability") as listener:
+        running = bridged(scripted(**at(broker)))
+        house, _ = await running.__aenter__()
+        await until(listener, "avatard/test/availability", lambda m: m.text == "online")
+        await asyncio.sleep(1)
+        broker.pause()
+        await house.door.set_volume(20)
+        await asyncio.sleep(0.3)
+        await running.__aexit__(None, None, None)
+        broker.resume()
+        await until(listener, "avatard/test/availability", lambda m: m.text == "offline")
+
+
 @asynccontextmanager
 async def old_broker(port: int) -> AsyncIterator[list[bytes]]:
     """Refuses MQTT 5 as brokers of MQTT 3.1.1 do; gives the rest to nobody."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from avatard.api.news import SettingChanged
+from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
+from avatard.runtime.house import open_house
 from avatard.runtime.memo import read_settings, remember, write_json
 from avatard.talk.settings import Settings
 
@@ -25,7 +28,7 @@ async def test_they_are_written_when_they_change(tmp_path: Path) -> None:
         if path.exists():
             break
     job.cancel()
-    assert read_settings(path) == Settings(True, 35, "en-gb+f2", "")
+    assert read_settings(path) == Settings(True, 35, "en-gb+f2")
     assert [p.name for p in path.parent.iterdir()] == ["settings.json"]
 
 
@@ -50,3 +53,21 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> Non
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+async def test_a_choice_stands_until_another_one_is_configured(scripted: Callable[..., Configuration]) -> None:
+    async def voice(settings: Settings, *voices: str) -> str:
+        async with open_house(scripted(tts={"platform": "scripted", "voices": list(voices)})) as house:
+            house.door.settings = settings
+            assert house.door.household is not None
+            await house.door.move_in(house.door.household)
+            return house.door.status().voice
+
+    async with open_house(scripted(tts={"platform": "scripted", "voices": ["anna", "bert", "carl"]})) as house:
+        await house.door.set_voice("bert")
+        await house.door.set_voice("carl")
+        chosen = house.door.settings
+    assert (chosen.voice, chosen.voice_instead) == ("carl", "anna")
+    assert await voice(chosen, "anna", "bert", "carl") == "carl"
+    assert await voice(chosen, "bert", "anna", "carl") == "bert"
+    assert await voice(chosen, "anna", "bert") == "anna"

@@ -182,7 +182,7 @@ async def test_an_engine_without_room_hands_over_and_nothing_is_lost(scripted: S
     two = ["scripted", {"platform": "scripted"}]
     ranks = {"avatar": {"render": two}} if stage == "render" else {stage: two}
     async with open_house(scripted(microphone=asks("hello"), **ranks)) as house:
-        voice, ears = house.place._voice, house.place._ears
+        voice, ears = house.place._means.voice, house.place._means.ears
         assert ears is not None
         ranking: Any = {"tts": voice.tts, "render": voice.render, "stt": ears._stt}[stage]
         ranking._opened[0] = Crowded()

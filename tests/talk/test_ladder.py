@@ -408,9 +408,12 @@ async def test_sound_is_read_on_by_whoever_comes_next() -> None:
 
 def test_the_tempo_forgets_what_is_long_ago() -> None:
     tempo = Tempo()
-    for seconds in [9.0] + [0.1] * 30 + [0.02] * 26:
+    for seconds in [9.0] + [0.1] * 30 + [0.02] * 11:
         tempo.drew(seconds)
     assert tempo.load == pytest.approx(0.5) and not tempo.too_slow(0.0)
-    for _ in range(26):
+    for _ in range(4):
+        tempo.drew(0.2)
+    assert tempo.lately == pytest.approx(5) and (tempo.load or 9) < 3
+    for _ in range(11):
         tempo.drew(0.05)
     assert tempo.load == pytest.approx(1.25) and tempo.too_slow(0.1) and not tempo.too_slow(0.3)

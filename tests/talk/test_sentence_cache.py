@@ -41,7 +41,7 @@ class Counted:
 
 def counted(house: House) -> tuple[Counted, Counted]:
     """Put counters before the voice and the face."""
-    voice: Any = house.place._voice
+    voice: Any = house.place._means.voice
     for ranking in (voice.tts, voice.render):
         ranking._opened[0] = Counted(ranking._opened[0])
     return voice.tts._opened[0], voice.render._opened[0]
@@ -62,7 +62,7 @@ async def says(house: House, text: str) -> TurnReport:
 
 
 def phrases(house: House) -> Phrases:
-    return house.place._voice.phrases
+    return house.place._means.voice.phrases
 
 
 async def test_the_second_time_nobody_works(scripted: Scripted) -> None:
@@ -140,7 +140,7 @@ async def test_what_was_drawn_by_two_is_not_kept(scripted: Scripted) -> None:
     async with open_house(scripted(avatar={"render": render})) as house:
         await says(house, "one two three four")
         assert phrases(house).megabytes == 0
-        assert house.place._voice.ladder.rung.position == 1
+        assert house.place._means.voice.ladder.rung.position == 1
         frames = shown(house)
         await says(house, "one two three four")
         await says(house, "one two three four")
@@ -202,7 +202,7 @@ async def test_two_answers_at_once_share_the_engines_fairly(scripted: Scripted) 
 
     render = [{"platform": "scripted", "ms_per_picture": 1}]
     async with open_house(scripted(avatar={"render": render}, memory={"cache_mb": 0})) as house:
-        voice: Any = house.place._voice
+        voice: Any = house.place._means.voice
         order: list[int] = []
         frames: dict[int, list[VideoFrame]] = {1: [], 2: []}
 

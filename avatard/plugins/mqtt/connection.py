@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiomqtt
@@ -28,13 +28,12 @@ from avatard.plugins.mqtt.trouble import explained, reason, tls_context
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts, doubled each time, each times 0.8 to 1.2."""
-STEADY = 30.0
-"""Seconds after which a connection was a good one: the next pause is short again."""
 CALL_LIMIT = 4.0
 """Seconds that the broker may take for one packet's answer."""
 BRIEF = 10.0
-"""Seconds; broken twice after less than that, under an id from the configuration, it is taken for another client's.
-Mosquitto 2.0 tells the reason, but closes the socket before it can be read."""
+"""Seconds after which a connection was a good one: the next pause is short again. Broken twice before that, under an id
+from the configuration, it is taken for another client's: mosquitto 2.0 tells the reason, but closes the socket before
+it can be read."""
 PROBE_LIMIT = 5.0
 """Seconds after which what we sent to ourselves should have come back."""
 IN_FLIGHT = 8
@@ -108,7 +107,7 @@ class Connection:
                 self._failed(broken.exceptions[0])
             lasted = time.monotonic() - began
             self._brief = self._brief + 1 if self._online and lasted < BRIEF else 0
-            if lasted > STEADY:
+            if self._online and lasted >= BRIEF:
                 pause = RETRY_FIRST
             pulse.beat(math.inf)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
@@ -133,7 +132,11 @@ class Connection:
             max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
         )  # fmt: skip
         async with client:
-            yield client
+            try:
+                yield client
+            finally:
+                if not self._outbox.empty:
+                    _hang_up(client)
 
     async def _serve(self, client: aiomqtt.Client, pulse: Pulse, receive: Receive) -> None:
         options = SubscribeOptions(qos=1, retainAsPublished=True) if self.version5 else None
@@ -205,6 +208,14 @@ class Connection:
             self._told = what
             self._logger.warning("%s", what)
             self._news.publish(Problem("mqtt", what))
+
+
+def _hang_up(client: aiomqtt.Client) -> None:
+    """Break the connection without a word: what the broker has not taken says that we go, so its will must."""
+    connection = client._client.socket()
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _properties(message: Outgoing) -> Properties | None:

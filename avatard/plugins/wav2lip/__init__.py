@@ -1,0 +1,1 @@
+"""Wav2Lip: a photograph or a film whose mouth a network draws."""
