@@ -23,7 +23,7 @@ from avatard.talk.listening import Ears, Listening
 from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
-from avatard.talk.turn import Voice
+from avatard.talk.voice import Voice
 
 LISTENING_LIMIT = 5.0
 """Seconds that listening may take to end."""

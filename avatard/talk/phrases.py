@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, VideoFrame
+from avatard.talk.reels import Reel
 
 QUALITY = 95
 """Of the JPEG pictures: no difference is seen, and one of 512 x 512 takes some 40 kB."""
@@ -49,14 +50,14 @@ class Phrase:
 
 
 class Phrases:
-    """The sentences that are kept: bounded in bytes, the least recently used goes first. Fulfils ``api.Cache``."""
+    """The sentences and announcements that are kept, the least recently used goes first. Fulfils ``api.Cache``."""
 
     def __init__(self, megabytes: float) -> None:
         """Keep so much; 0 keeps nothing."""
         self.hits = self.misses = self.dropped = 0
         """Sentences that were here, that were not, and that had to make room."""
         self._room = int(megabytes * 1e6)
-        self._kept: OrderedDict[str, Phrase] = OrderedDict()
+        self._kept: OrderedDict[str, Phrase | Reel] = OrderedDict()
         self._heard: OrderedDict[str, None] = OrderedDict()
         self._bytes = 0
 
@@ -79,12 +80,20 @@ class Phrases:
     def find(self, key: str) -> Phrase | None:
         """The sentence, if it is here."""
         phrase = self._kept.get(key)
-        if phrase is None:
+        if not isinstance(phrase, Phrase):
             self.misses += 1
-        else:
-            self.hits += 1
-            self._kept.move_to_end(key)
+            return None
+        self.hits += 1
+        self._kept.move_to_end(key)
         return phrase
+
+    def find_reel(self, key: str) -> Reel | None:
+        """The announcement, if it is here."""
+        reel = self._kept.get(key)
+        if not isinstance(reel, Reel):
+            return None
+        self._kept.move_to_end(key)
+        return reel
 
     def worth(self, key: str, fixed: bool) -> bool:
         """Whether the sentence should be kept: an announcement is likely to come again, a reply if it did already."""
@@ -97,7 +106,7 @@ class Phrases:
             self._heard.popitem(last=False)
         return fixed or again
 
-    def keep(self, key: str, phrase: Phrase) -> None:
+    def keep(self, key: str, phrase: Phrase | Reel) -> None:
         """Keep it; what was not used for longest makes room."""
         if phrase.bytes > self.longest:
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,16 +12,14 @@ import numpy as np
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
-from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
-from avatard.talk.displays import Displays, Spoken
-from avatard.talk.ladder import Ladder
-from avatard.talk.performance import Progress
-from avatard.talk.phrases import Phrases, Recorder, key_of
-from avatard.talk.ranking import Ranking
-from avatard.talk.runs import Keep, Known, Piece, Run, Runs
+from avatard.talk.displays import Spoken
+from avatard.talk.reels import Filming, Reel
+from avatard.talk.runs import Keep, Known, Piece
 from avatard.talk.sentences import split
-from avatard.talk.streams import Drain, Lookahead
+from avatard.talk.showing import Showing
+from avatard.talk.streams import Lookahead
 from avatard.talk.timeline import Timeline
+from avatard.talk.voice import Voice
 
 SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 4, 16, 10
 """How far each stage may run ahead: whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
@@ -30,35 +27,19 @@ FOLLOW_SECONDS = 0.1
 """How often what was really heard is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What an answer needs once its text is there."""
-
-    tts: Ranking[SpeechSynthesizer]
-    render: Ranking[LipSyncRenderer]
-    ladder: Ladder
-    """Draws with the renderers of ``render``."""
-    unseen: LipSyncRenderer
-    """Cuts frames without pictures, where nobody sees the face."""
-    displays: Displays
-    phrases: Phrases
-    """Finished sentences."""
-    longest: float
-    """Seconds of speech in one reply; the rest is left out."""
-
-
 class Answer:
     """One reply on its way from text to what was heard."""
 
     def __init__(
         self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None],
-        fixed: bool = False,
+        fixed: str = "",
     ) -> None:  # fmt: skip
         """Nothing was said yet; ``alive`` is called while the answer goes on.
 
-        A ``fixed`` text is likely to be said again.
+        A ``fixed`` text is all that is said, and likely to be said again.
         """
-        self._fixed = fixed
+        self._fixed, self._key = fixed, ""
+        self._showing = Showing(voice)
         self._alive = alive
         self.text = ""
         self.spoken = Spoken()
@@ -89,15 +70,42 @@ class Answer:
 
         async with asyncio.TaskGroup() as tasks:
             ahead = Lookahead(tasks)
-            sentences = ahead(split(self._noted(tokens), self._language), SENTENCES_AHEAD)
-            speech = ahead(self._speech(sentences), SPEECH_AHEAD)
-            frames = ahead(self.spoken.through(self._drawn(speech, tasks)), FRAMES_AHEAD)
+            noted, film = self._noted(tokens), self._film()
+            if isinstance(film, Reel):
+                frames = self._again(noted, film)
+            else:
+                sentences = ahead(split(noted, self._language), SENTENCES_AHEAD)
+                frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
+                frames = frames if film is None else film.frames(frames)
             follower = tasks.create_task(self._follow())
-            await self._voice.displays.play(frames, first)
+            await self._voice.displays.play(ahead(self.spoken.through(frames), FRAMES_AHEAD), first, film)
             follower.cancel()
             ahead.end()
         self.complete = True
         self._tell()
+        if isinstance(film, Filming):
+            self._keep(film.reel())
+
+    def _film(self) -> Reel | Filming | None:
+        """What was kept of the whole announcement; where nothing was, who films it."""
+        phrases, displays = self._voice.phrases, self._voice.displays
+        if not self._fixed or not phrases.longest or not displays.encoded:
+            return None
+        self._key = self._voice.reel_key(self._fixed, self._language)
+        reel = phrases.find_reel(self._key)
+        return reel if reel is not None and displays.can_show(reel) else Filming(phrases.longest)
+
+    def _keep(self, reel: Reel | None) -> None:
+        same = self._key == self._voice.reel_key(self._fixed, self._language)
+        if reel is not None and self._showing.whole and same:
+            self._voice.phrases.keep(self._key, reel)
+
+    async def _again(self, noted: AsyncIterator[ReplyToken], reel: Reel) -> AsyncGenerator[VideoFrame, None]:
+        async for _ in noted:
+            self._timeline.mark("first_audio")
+        async with aclosing(reel.frames()) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _noted(self, tokens: AsyncIterator[ReplyToken]) -> AsyncGenerator[ReplyToken, None]:
         async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
@@ -112,13 +120,13 @@ class Answer:
         seconds = 0.0
         phrases = self._voice.phrases
         async for sentence in sentences:
-            key = self._key(sentence)
+            key = self._voice.key(sentence)
             if (phrase := phrases.find(key)) is not None:
                 self._timeline.mark("first_audio")
                 seconds += phrase.seconds
                 yield Known(sentence, phrase)
             else:
-                if phrases.worth(key, self._fixed):
+                if phrases.worth(key, bool(self._fixed)):
                     yield Keep(key)
                 async with aclosing(self._sentence(sentence)) as pieces:
                     async for piece in pieces:
@@ -129,12 +137,6 @@ class Answer:
                             return
             if seconds > self._voice.longest:
                 return
-
-    def _key(self, sentence: Sentence) -> str:
-        """The sentence as it is said and shown by those who serve."""
-        voice = self._voice
-        shown = (voice.render,) if voice.displays.pictures else ()
-        return key_of(sentence, *((r.stage, r.position, getattr(r.serving, "chosen", "")) for r in (voice.tts, *shown)))
 
     async def _sentence(self, sentence: Sentence) -> AsyncGenerator[SpeechAudio, None]:
         while True:
@@ -151,48 +153,6 @@ class Answer:
                 # Before its first sound the sentence can still be said by the next engine.
                 if begun or not self._voice.tts.step_down(err):
                     raise
-
-    async def _drawn(self, pieces: Drain[Piece], tasks: asyncio.TaskGroup) -> AsyncGenerator[VideoFrame, None]:
-        """The frames of what is drawn, and of what was kept, as one."""
-        progress = Progress(tasks, self._voice.displays.hurried)
-        seam = False
-        async for run in Runs(pieces):
-            if seam or isinstance(run, Known):
-                progress.blend.begin()
-            seam = isinstance(run, Known)
-            frames = self._again(run, progress) if isinstance(run, Known) else self._kept(run, progress)
-            async with aclosing(frames):
-                async for frame in frames:
-                    yield frame
-
-    async def _again(self, known: Known, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
-        async with aclosing(known.phrase.frames(known.sentence)) as frames:
-            async for frame in frames:
-                yield progress.frame(frame.pixels, frame.audio, known.sentence)
-
-    async def _kept(self, run: Run, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
-        """Draw with whichever renderer keeps up, or, where nobody looks, only cut; keep what is to be kept."""
-        voice, recorder = self._voice, Recorder(self._voice.phrases.longest)
-        pictures, sentence = voice.displays.pictures, None
-        frames = voice.ladder.draw(run, progress) if pictures else self._cut(run, progress)
-        async with aclosing(frames):
-            async for frame in frames:
-                sentence = frame.sentence
-                if run.key is not None:
-                    recorder.take(frame)
-                yield frame
-        # Whoever has taken over meanwhile said or showed it otherwise.
-        fine = run.key is not None and sentence is not None and run.key == self._key(sentence) and run.whole
-        if fine and progress.whole and (voice.ladder.best or not pictures):
-            phrase = recorder.phrase(pictures)
-            if phrase is not None and run.key is not None:
-                voice.phrases.keep(run.key, phrase)
-
-    async def _cut(self, run: Run, progress: Progress) -> AsyncGenerator[VideoFrame, None]:
-        async with aclosing(cast("AsyncGenerator[VideoFrame, None]", self._voice.unseen.render(run))) as frames:
-            async for frame in frames:
-                assert frame.sentence is not None
-                yield progress.frame(None, frame.audio, frame.sentence)
 
     async def _follow(self) -> None:
         shown = -1.0

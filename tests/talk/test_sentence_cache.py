@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from avatard.api.flow import FPS, FRAME_SAMPLES, Sentence, VideoFrame
-from avatard.api.news import StateChanged, TurnReport
+from avatard.api.flow import FPS, FRAME_SAMPLES, EncodedChunk, Sentence, VideoFrame
+from avatard.api.news import SentenceSpoken, StateChanged, TurnReport
 from avatard.runtime.config import Configuration
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.house import House, furnished, open_house
@@ -214,7 +216,7 @@ async def test_two_answers_at_once_share_the_engines_fairly(scripted: Scripted) 
             def __init__(self, number: int) -> None:
                 self.number = number
 
-            async def play(self, stream: AsyncIterator[VideoFrame], first: Callable[[], None]) -> None:
+            async def play(self, stream: AsyncIterator[VideoFrame], first: Callable[[], None], film: None) -> None:
                 async for frame in stream:
                     first()
                     order.append(self.number)
@@ -241,6 +243,67 @@ async def test_two_answers_at_once_share_the_engines_fairly(scripted: Scripted) 
     assert alone == {1: True, 2: True}
     half = order[: len(order) // 2][10:60]
     assert 0.3 < half.count(1) / len(half) < 0.7, order
+
+
+class Encoded:
+    """A display that takes a stream, by its own clock or none."""
+
+    pictures, shown, late, patient = True, 0.0, 0, True
+    accepts = "fmp4"
+
+    def __init__(self) -> None:
+        self.answers: list[list[EncodedChunk]] = []
+
+    async def play(self, stream: AsyncIterator[EncodedChunk]) -> None:
+        self.answers.append(taken := [])
+        async for chunk in stream:
+            taken.append(chunk)
+
+    async def chime(self, sound: Any) -> None: ...
+
+    def set_volume(self, percent: int) -> None: ...
+
+
+async def test_an_announcement_is_not_even_encoded_again(scripted: Scripted, tmp_path: Path) -> None:
+    async with open_house(scripted(encoder={"platform": "ffmpeg"})) as house:
+        display = Encoded()
+        house.place.displays._sinks[0] = ("encoded", display)
+        tts, render = counted(house)
+        encoder: Any = house.place.displays.encoder
+        await encoder.engine()
+        encoder._opened[0] = coder = CountedEncoder(encoder._opened[0])
+        text = "Dinner is ready. Come and eat."
+        with house.feed.subscribe(256) as news:
+            first, second = await says(house, text), await says(house, text)
+            spoken = [e.sentence.text for e in news.waiting() if isinstance(e, SentenceSpoken)]
+        assert (tts.calls, render.calls, coder.calls) == (2, 2, 1)
+        assert first.frames["count"] == second.frames["count"] and spoken == ["Dinner is ready.", "Come and eat."] * 2
+        assert set(first.ms) == set(second.ms)
+        assert display.answers[0] == display.answers[1] and len(display.answers[0]) > 10
+        display.accepts = "mpegts"
+        await says(house, text)
+        assert coder.calls == 2 and tts.calls == 2, "another container is encoded, from the kept sentences"
+        await says(house, "Dinner is ready.")
+        assert coder.calls == 3 and tts.calls == 2, "another announcement, of a sentence that was kept"
+    assert display.answers[2] != display.answers[0]
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"".join(chunk.data for chunk in display.answers[1]))
+    capture = cv2.VideoCapture(str(film))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    assert count == second.frames["count"]
+
+
+class CountedEncoder:
+    """Counts the streams that are made."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine, self.calls = engine, 0
+
+    def encode(self, frames: Any, container: Any) -> Any:
+        self.calls += 1
+        return self.engine.encode(frames, container)
 
 
 def picture(level: int) -> np.ndarray:
