@@ -184,3 +184,23 @@ class Screen(Protocol):
 
     async def set_screen(self, on: bool) -> None:
         """Switch it on or off."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A renderer that can draw every second picture only, at about half the cost. Optional."""
+
+    rate: Literal["full", "half"]
+    """At ``half`` every second frame, from the next one on, has None for its picture: it was not drawn.
+
+    The core puts between two pictures what lies halfway between them. An answer's last picture is always drawn.
+    """
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A display that may have to be waited for, and for which nothing is late: a file. Optional."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether it takes frames whenever they come."""

@@ -18,10 +18,12 @@ from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.exchanging import Manners, Means
+from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
+from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
-from avatard.talk.turn import Voice
+from avatard.talk.voice import Voice
 
 LISTENING_LIMIT = 5.0
 """Seconds that listening may take to end."""
@@ -106,7 +108,9 @@ class _Builder:
         render: Ranking[LipSyncRenderer] = self._ranking("render")
         displays = Displays([(e.platform, await opener.open(e)) for e in self._entries("display")], encoder)
         unseen = await opener.open(built_in("none", "render"))
-        voice = Voice(tts, render, unseen, displays, core.sessions.max_reply_seconds)
+        ladder = Ladder(render, self._feed)
+        phrases = opener.kept("phrases", Phrases(core.memory.cache_mb))
+        voice = Voice(tts, render, ladder, unseen, displays, phrases, core.sessions.max_reply_seconds)
         ears, listening_parts = await self._ears(stt)
         await tts.engine()
         if displays.pictures:
@@ -126,7 +130,7 @@ class _Builder:
         def engines() -> dict[str, str]:
             named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
             ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
-            return named | ranked
+            return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
         await self._foundation.door.move_in(

@@ -85,6 +85,8 @@ class ThreadModel:
         self._engine: Any = None
         self._pool: ThreadPoolExecutor | None = None
         self._loading = asyncio.Lock()
+        self._at_work: Callable[[], Any] | None = None
+        """What the thread does."""
 
     @property
     def loaded(self) -> bool:
@@ -158,13 +160,21 @@ class ThreadModel:
         # The thread holds on to its last job, and so to the engine, until it takes the next one.
         await self._on_thread(_rest)
 
+    def _done(self, job: Callable[[], Any]) -> Any:
+        self._at_work = job
+        try:
+            return job()
+        finally:
+            self._at_work = None
+
     async def _on_thread(self, job: Callable[[], Any]) -> Any:
         assert self._pool is not None
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._done, job)
         except asyncio.CancelledError:
             cancel = getattr(self._engine, "cancel", None)
-            if cancel is not None:
+            # What only waited for its turn must not end what somebody else waits for.
+            if cancel is not None and self._at_work is job:
                 cancel()
             raise
         except AvatardError:

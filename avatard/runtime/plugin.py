@@ -27,6 +27,7 @@ from avatard.runtime.worker import ChildModel
 from avatard.talk.ranking import Ranking
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Cache)
 log = logging.getLogger(__name__)
 
 Job = Callable[[Pulse], Coroutine[Any, Any, None]]
@@ -80,6 +81,12 @@ class Opener:
         """Let the governor step the ranking down and up while the house is open."""
         _among(self.foundation.governor.belongings.rankings, ranking, self.stack)
         return ranking
+
+    def kept(self, name: str, cache: C) -> C:
+        """Let the governor drop a cache of the core's while the house is open."""
+        kept: tuple[int, str, Cache] = (0, name, cache)
+        _among(self.foundation.governor.belongings.caches, kept, self.stack)
+        return cache
 
     def _supervised(self, name: str, job: Job) -> asyncio.Task[None]:
         if name in self.foundation.door.problems:  # given up before a reload

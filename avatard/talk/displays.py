@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.flow import FPS, EncodedChunk, Samples, Sentence, VideoFrame
-from avatard.api.stages import DisplaySink, Screen, VideoEncoder
+from avatard.api.stages import DisplaySink, Patient, Screen, VideoEncoder
 from avatard.talk.ranking import Ranking
+from avatard.talk.reels import Filming, Reel
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,16 @@ class Displays:
         return any(sink.pictures for _, sink in self._sinks)
 
     @property
+    def encoder(self) -> Ranking[VideoEncoder]:
+        """Who makes streams."""
+        return self._encoder
+
+    @property
+    def hurried(self) -> bool:
+        """Whether frames are needed in real time."""
+        return bool(self._sinks) and not (isinstance(first := self._sinks[0][1], Patient) and first.patient)
+
+    @property
     def shown(self) -> float:
         """How far the answer was really heard, seconds."""
         return self._sinks[0][1].shown if self._sinks else 0.0
@@ -99,12 +110,26 @@ class Displays:
             except NotReady as err:
                 log.warning("display %s: no chime: %s", name, err)
 
-    async def play(self, frames: AsyncIterator[VideoFrame], first: Callable[[], None]) -> None:
+    @property
+    def encoded(self) -> bool:
+        """Whether any display takes an encoded stream."""
+        return any(sink.accepts != "frames" for _, sink in self._sinks)
+
+    def can_show(self, reel: Reel) -> bool:
+        """Whether the reel holds all that is seen: each display with pictures takes a stream that is in it."""
+        seen = {sink.accepts for _, sink in self._sinks if sink.pictures}
+        encoded = {sink.accepts for _, sink in self._sinks if sink.accepts != "frames"}
+        return bool(seen) and (seen | encoded) <= set(reel.streams)
+
+    async def play(
+        self, frames: AsyncIterator[VideoFrame], first: Callable[[], None], film: Reel | Filming | None = None
+    ) -> None:
         """Play the answer on every display; return when the first one's last sample was heard.
 
         Args:
             frames: the answer.
             first: called when the first frame is handed over.
+            film: a reel whose streams are played again, or who films those that are made.
         """
         branches = [Branch(2 if index == 0 else BRANCH_FRAMES, index == 0) for index in range(len(self._sinks))]
 
@@ -119,7 +144,7 @@ class Displays:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(hand_out())
             playing = [
-                tasks.create_task(self._show(name, sink, branch, lead=index == 0))
+                tasks.create_task(self._show(name, sink, branch, film, lead=index == 0))
                 for index, ((name, sink), branch) in enumerate(zip(self._sinks, branches, strict=True))
             ]
             await playing[0]
@@ -127,12 +152,14 @@ class Displays:
             for task in late:
                 task.cancel()
 
-    async def _show(self, name: str, sink: DisplaySink, branch: Branch, lead: bool) -> None:
+    async def _show(
+        self, name: str, sink: DisplaySink, branch: Branch, film: Reel | Filming | None, lead: bool
+    ) -> None:
         try:
             if sink.accepts == "frames":
                 await sink.play(branch.frames())
             else:
-                await sink.play(self._encoded(sink, branch))
+                await sink.play(self._encoded(sink, branch, film))
         except AvatardError as err:
             if lead:
                 raise
@@ -141,12 +168,22 @@ class Displays:
             self.dropped += branch.dropped
             log.warning("display %s was late: %d frames dropped", name, branch.dropped)
 
-    async def _encoded(self, sink: DisplaySink, branch: Branch) -> AsyncIterator[EncodedChunk]:
+    async def _encoded(
+        self, sink: DisplaySink, branch: Branch, film: Reel | Filming | None
+    ) -> AsyncIterator[EncodedChunk]:
         assert sink.accepts != "frames"
-        encoder = await self._encoder.engine()
-        async with aclosing(encoder.encode(branch.frames(), sink.accepts)) as chunks:  # type: ignore[type-var]
+        if isinstance(film, Reel):
+            made = film.chunks(sink.accepts, branch.frames())
+        else:
+            encoder = await self._encoder.engine()
+            made = cast("AsyncGenerator[EncodedChunk, None]", encoder.encode(branch.frames(), sink.accepts))
+            if film is not None:
+                made = film.chunks(sink.accepts, made)
+        async with aclosing(made) as chunks:
             async for chunk in chunks:
                 yield chunk
+        if isinstance(film, Filming) and branch.dropped:
+            film.spoiled(sink.accepts)
 
 
 class Spoken:

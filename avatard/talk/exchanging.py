@@ -15,7 +15,8 @@ from avatard.talk.requests import Request
 from avatard.talk.sessions import Sessions
 from avatard.talk.sounds import ring_chime, wake_chime
 from avatard.talk.timeline import Timeline
-from avatard.talk.turn import Answer, Voice, tokens_of
+from avatard.talk.turn import Answer, tokens_of
+from avatard.talk.voice import Voice
 
 RINGS, RING_PAUSE = 20, 2.0
 """How often a timer rings, and seconds between."""
@@ -135,7 +136,7 @@ class Exchanging:
             displays.set_volume(request.volume)
         self._answer = Answer(
             request.turn, means.voice, means.news, self._timeline, request.language,
-            stage.alive,
+            stage.alive, request.text if request.kind in ("say", "ring") else "",
         )  # fmt: skip
         try:
             await self._answer.give(tokens, lambda: stage.enter("responding"))

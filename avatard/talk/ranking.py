@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.news import EngineChanged, News
 
 T = TypeVar("T")
+Reason = Literal["memory", "speed"]
+"""What an engine that steps aside for a while is short of."""
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ class Ranking(Generic[T]):
         self._candidates = list(candidates)
         self._news = news
         self._opened: dict[int, T] = {}
-        self._failed: set[int] = set()
+        self._aside: dict[int, Reason | Literal["failure"]] = {}
         self._at = 0
         self._opening = asyncio.Lock()
 
@@ -38,6 +40,11 @@ class Ranking(Generic[T]):
     def names(self) -> tuple[str, ...]:
         """Every engine, the best first."""
         return tuple(name for name, _ in self._candidates)
+
+    @property
+    def position(self) -> int:
+        """Which of the names serves; 0 is the best."""
+        return self._at
 
     @property
     def name(self) -> str:
@@ -57,8 +64,7 @@ class Ranking(Generic[T]):
     @property
     def above(self) -> str | None:
         """The engine that stepped aside for want of memory and may serve again; None where there is none."""
-        at = self._above()
-        return None if at is None else self._candidates[at][0]
+        return self.above_for("memory")
 
     async def engine(self) -> T:
         """Open, if need be, and return the engine that serves.
@@ -79,30 +85,38 @@ class Ranking(Generic[T]):
                         raise
             return self._opened[at]
 
-    def step_down(self, why: Exception | str) -> bool:
+    def above_for(self, reason: Reason) -> str | None:
+        """The engine that stepped aside for this reason and may serve again; None where there is none."""
+        at = self._above(reason)
+        return None if at is None else self._candidates[at][0]
+
+    def step_down(self, why: Exception | str, reason: Reason = "memory") -> bool:
         """Let the next one serve; False where there is none.
 
-        An engine that failed stays aside; one that stepped aside for want of memory comes back with ``step_up``.
+        An engine that failed stays aside; one that stepped aside for want of memory or speed comes back with
+        ``step_up``, which only whoever looks after that can say.
         """
         if self.below is None:
             return False
         log.warning("%s: %s does not serve (%s); going on with %s", self.stage, self.name, why, self.below)
-        if isinstance(why, StageFailed | NotReady):
-            self._failed.add(self._at)
+        if self._aside.get(self._at) != "failure":
+            self._aside[self._at] = "failure" if isinstance(why, StageFailed | NotReady) else reason
         self._go_to(self._at + 1, str(why))
         return True
 
-    def step_up(self, why: str) -> bool:
-        """Let the next better one serve that did not fail; False where there is none."""
-        at = self._above()
+    def step_up(self, why: str, reason: Reason = "memory") -> bool:
+        """Let the next better one serve that did not fail, where it stepped aside for this reason; else False."""
+        at = self._above(reason)
         if at is None:
             return False
+        self._aside.pop(at)
         log.info("%s: %s serves again (%s)", self.stage, self._candidates[at][0], why)
         self._go_to(at, why)
         return True
 
-    def _above(self) -> int | None:
-        return next((at for at in range(self._at - 1, -1, -1) if at not in self._failed), None)
+    def _above(self, reason: Reason) -> int | None:
+        at = next((at for at in range(self._at - 1, -1, -1) if self._aside.get(at) != "failure"), None)
+        return at if at is not None and self._aside.get(at) == reason else None
 
     def _go_to(self, at: int, why: str) -> None:
         self._at = at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -20,11 +20,11 @@ class Lookahead:
         self._tasks = tasks
         self._running: list[asyncio.Task[None]] = []
 
-    def __call__(self, source: AsyncIterator[T], ahead: int) -> AsyncGenerator[T, None]:
+    def __call__(self, source: AsyncIterator[T], ahead: int) -> Drain[T]:
         """Start reading ``source`` now, at most ``ahead`` items ahead; return the same items in order."""
         items: asyncio.Queue[T] = asyncio.Queue(ahead)
         self._running.append(self._tasks.create_task(_pump(source, items)))
-        return _drain(items)
+        return Drain(items)
 
     def end(self) -> None:
         """Stop what still works ahead: nobody reads it any more."""
@@ -39,9 +39,28 @@ async def _pump(source: AsyncIterator[T], items: asyncio.Queue[T]) -> None:
     await items.put(_END)
 
 
-async def _drain(items: asyncio.Queue[T]) -> AsyncGenerator[T, None]:
-    while (item := await items.get()) is not _END:
-        yield item
+class Drain(Generic[T]):
+    """What was worked out ahead. Whoever is cancelled while waiting for the next item has lost none."""
+
+    def __init__(self, items: asyncio.Queue[T]) -> None:
+        """Take the items from this queue."""
+        self._items = items
+        self._ended = False
+
+    def __aiter__(self) -> Drain[T]:
+        """Go on from where it was read to."""
+        return self
+
+    async def __anext__(self) -> T:
+        """Take the next item."""
+        if not self._ended and (item := await self._items.get()) is not _END:
+            return item
+        self._ended = True
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Read no more of it."""
+        self._ended = True
 
 
 class Hearing:

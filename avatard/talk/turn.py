@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,12 +12,14 @@ import numpy as np
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
-from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
-from avatard.talk.displays import Displays, Spoken
-from avatard.talk.ranking import Ranking
+from avatard.talk.displays import Spoken
+from avatard.talk.reels import Filming, Reel
+from avatard.talk.runs import Keep, Known, Piece
 from avatard.talk.sentences import split
+from avatard.talk.showing import Showing
 from avatard.talk.streams import Lookahead
 from avatard.talk.timeline import Timeline
+from avatard.talk.voice import Voice
 
 SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 4, 16, 10
 """How far each stage may run ahead: whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
@@ -26,26 +27,19 @@ FOLLOW_SECONDS = 0.1
 """How often what was really heard is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What an answer needs once its text is there."""
-
-    tts: Ranking[SpeechSynthesizer]
-    render: Ranking[LipSyncRenderer]
-    unseen: LipSyncRenderer
-    """Cuts frames without pictures, where nobody sees the face."""
-    displays: Displays
-    longest: float
-    """Seconds of speech in one reply; the rest is left out."""
-
-
 class Answer:
     """One reply on its way from text to what was heard."""
 
     def __init__(
-        self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None]
-    ) -> None:
-        """Nothing was said yet; ``alive`` is called while the answer goes on."""
+        self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None],
+        fixed: str = "",
+    ) -> None:  # fmt: skip
+        """Nothing was said yet; ``alive`` is called while the answer goes on.
+
+        A ``fixed`` text is all that is said, and likely to be said again.
+        """
+        self._fixed, self._key = fixed, ""
+        self._showing = Showing(voice)
         self._alive = alive
         self.text = ""
         self.spoken = Spoken()
@@ -76,15 +70,42 @@ class Answer:
 
         async with asyncio.TaskGroup() as tasks:
             ahead = Lookahead(tasks)
-            sentences = ahead(split(self._noted(tokens), self._language), SENTENCES_AHEAD)
-            speech = ahead(self._speech(sentences), SPEECH_AHEAD)
-            frames = ahead(self.spoken.through(self._drawn(speech)), FRAMES_AHEAD)
+            noted, film = self._noted(tokens), self._film()
+            if isinstance(film, Reel):
+                frames = self._again(noted, film)
+            else:
+                sentences = ahead(split(noted, self._language), SENTENCES_AHEAD)
+                frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
+                frames = frames if film is None else film.frames(frames)
             follower = tasks.create_task(self._follow())
-            await self._voice.displays.play(frames, first)
+            await self._voice.displays.play(ahead(self.spoken.through(frames), FRAMES_AHEAD), first, film)
             follower.cancel()
             ahead.end()
         self.complete = True
         self._tell()
+        if isinstance(film, Filming):
+            self._keep(film.reel())
+
+    def _film(self) -> Reel | Filming | None:
+        """What was kept of the whole announcement; where nothing was, who films it."""
+        phrases, displays = self._voice.phrases, self._voice.displays
+        if not self._fixed or not phrases.longest or not displays.encoded:
+            return None
+        self._key = self._voice.reel_key(self._fixed, self._language)
+        reel = phrases.find_reel(self._key)
+        return reel if reel is not None and displays.can_show(reel) else Filming(phrases.longest)
+
+    def _keep(self, reel: Reel | None) -> None:
+        same = self._key == self._voice.reel_key(self._fixed, self._language)
+        if reel is not None and self._showing.whole and same:
+            self._voice.phrases.keep(self._key, reel)
+
+    async def _again(self, noted: AsyncIterator[ReplyToken], reel: Reel) -> AsyncGenerator[VideoFrame, None]:
+        async for _ in noted:
+            self._timeline.mark("first_audio")
+        async with aclosing(reel.frames()) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _noted(self, tokens: AsyncIterator[ReplyToken]) -> AsyncGenerator[ReplyToken, None]:
         async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
@@ -95,16 +116,27 @@ class Answer:
                 yield token
         self._news.publish(Replied(self._turn, self.text.strip()))
 
-    async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[SpeechAudio, None]:
+    async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[Piece, None]:
         seconds = 0.0
+        phrases = self._voice.phrases
         async for sentence in sentences:
-            async with aclosing(self._sentence(sentence)) as pieces:
-                async for piece in pieces:
-                    self._timeline.mark("first_audio")
-                    seconds += len(piece.audio) / piece.rate
-                    yield piece
-                    if seconds > self._voice.longest:
-                        return
+            key = self._voice.key(sentence)
+            if (phrase := phrases.find(key)) is not None:
+                self._timeline.mark("first_audio")
+                seconds += phrase.seconds
+                yield Known(sentence, phrase)
+            else:
+                if phrases.worth(key, bool(self._fixed)):
+                    yield Keep(key)
+                async with aclosing(self._sentence(sentence)) as pieces:
+                    async for piece in pieces:
+                        self._timeline.mark("first_audio")
+                        seconds += len(piece.audio) / piece.rate
+                        yield piece
+                        if seconds > self._voice.longest:
+                            return
+            if seconds > self._voice.longest:
+                return
 
     async def _sentence(self, sentence: Sentence) -> AsyncGenerator[SpeechAudio, None]:
         while True:
@@ -120,32 +152,6 @@ class Answer:
             except (StageFailed, NotReady, OutOfMemory) as err:
                 # Before its first sound the sentence can still be said by the next engine.
                 if begun or not self._voice.tts.step_down(err):
-                    raise
-
-    async def _drawn(self, speech: AsyncGenerator[SpeechAudio, None]) -> AsyncGenerator[VideoFrame, None]:
-        """Draw with the renderer that serves; the next one begins again where it finds no room in memory."""
-        taken: list[SpeechAudio] = []
-        begun = False
-
-        async def from_its_beginning() -> AsyncGenerator[SpeechAudio, None]:
-            for piece in list(taken):
-                yield piece
-            async for piece in speech:
-                if not begun:
-                    taken.append(piece)
-                yield piece
-
-        while True:
-            render = await self._voice.render.engine() if self._voice.displays.pictures else self._voice.unseen
-            frames = cast("AsyncGenerator[VideoFrame, None]", render.render(from_its_beginning()))
-            try:
-                async with aclosing(frames):
-                    async for frame in frames:
-                        begun = True
-                        yield frame
-                return
-            except OutOfMemory as err:
-                if begun or not self._voice.render.step_down(err):
                     raise
 
     async def _follow(self) -> None:

@@ -456,8 +456,9 @@ def test_a_voice_killed_in_a_sentence(talking: Running) -> None:
 
 
 def test_a_voice_that_dies_again_and_again_is_given_up(daemon: Running) -> None:
-    for _ in range(5):
-        daemon.do("say", text="hello")
+    # What was said before would need no voice.
+    for number in range(5):
+        daemon.do("say", text=f"hello {number}")
         daemon.kill_voice()
     eventually(lambda: "its process died 5 times in 60 s" in daemon.do("say", text="hello")["error"])
     assert "its process died 5 times" in eventually(lambda: daemon.status()["problems"].get("turn"))
@@ -467,8 +468,9 @@ def test_a_voice_that_dies_again_and_again_is_given_up(daemon: Running) -> None:
 @pytest.mark.long
 def test_the_next_in_the_ranking_speaks_for_the_dead_one(tmp_path: Path) -> None:
     with Running(tmp_path, tts="[espeak, scripted]") as daemon:
+        number = 0
         while daemon.status()["engines"]["tts"] == "espeak":
-            assert daemon.do("say", text="hello")["error"] == ""
+            assert daemon.do("say", text=f"hello {(number := number + 1)}")["error"] == ""
             if any("avatard.runtime.child" in c.cmdline() for c in daemon.children()):
                 daemon.kill_voice()
         assert daemon.do("say", text="hello")["error"] == ""

@@ -96,6 +96,16 @@ async def test_the_mouth_moves_in_speech_and_the_answer_ends_with_it_shut() -> N
     assert shapes[-1].open == 0
 
 
+async def test_at_half_rate_every_second_picture_is_left_out_but_never_the_last() -> None:
+    for seconds in (0.8, 0.84):
+        face = DrawnFace(Here(Blank()))
+        face.rate = "half"
+        frames = [frame async for frame in face.render(speech(hum(seconds)))]
+        pictures = [frame.pixels is not None for frame in frames]
+        assert pictures[::2] == [True] * len(pictures[::2]) and pictures[-1]
+        assert pictures.count(False) >= 7
+
+
 async def test_an_answer_without_sound_has_no_frames() -> None:
     face = DrawnFace(Here(Blank()))
     assert [frame async for frame in face.render(speech())] == []

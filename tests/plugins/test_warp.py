@@ -199,6 +199,15 @@ async def test_a_pause_brings_the_photographs_own_mouth_back(puppet: Puppet) -> 
     assert shares[last] > 0.5, "the mouth is ready when the sound begins"
 
 
+async def test_at_half_rate_every_second_picture_is_left_out_but_never_the_last(puppet: Puppet) -> None:
+    for seconds in (0.8, 0.84):
+        face = TalkingPhotograph(Here(puppet), ANY)
+        face.rate = "half"
+        pictures = [frame.pixels is not None async for frame in face.render(speech(hum(seconds)))]
+        assert pictures[::2] == [True] * len(pictures[::2]) and pictures[-1]
+        assert pictures.count(False) >= 8
+
+
 async def test_an_answer_without_sound_has_no_frames(puppet: Puppet) -> None:
     assert [frame async for frame in TalkingPhotograph(Here(puppet), ANY).render(speech())] == []
     short = [frame async for frame in TalkingPhotograph(Here(puppet), ANY).render(speech(hum(0.03)))]

@@ -156,6 +156,19 @@ async def test_the_first_pictures_come_one_by_one_and_then_several_at_once(tmp_p
     assert calls.counts[0] == 1 and sum(calls.counts) == sum(network.counts)
 
 
+async def test_at_half_rate_the_network_draws_every_second_picture_and_the_last_is_there(tmp_path: Path) -> None:
+    face, network = face_of(tmp_path)
+    whole = await shown(face, sound(1.0))
+    drawn, face.rate = sum(network.counts), "half"
+    half = await shown(face, sound(1.0))
+    assert abs((sum(network.counts) - drawn) - drawn / 2) <= 1
+    pictures = [frame.pixels is not None for frame in half]
+    assert pictures == [n % 2 == 0 for n in range(24)] + [True]
+    off = [np.abs(a.pixels.astype(int) - b.pixels).max() for a, b in zip(whole[::2], half[::2], strict=True)]  # type: ignore[union-attr]
+    assert max(off) <= 1, off
+    assert all(np.array_equal(a.audio, b.audio) for a, b in zip(whole, half, strict=True))
+
+
 async def test_batches_and_pieces_do_not_change_the_picture(tmp_path: Path) -> None:
     one = await shown(face_of(tmp_path, 3)[0], sound(0.6))
     other = await shown(face_of(tmp_path, 3)[0], sound(0.6), 700)

@@ -64,9 +64,10 @@ async def test_espeak(opener: Opener) -> None:
     again = await spoken(stage, "What time is it?")
     assert np.abs(again).max() > 5000 and abs(len(again) - len(first)) < 2000
     sentence = stage.speak(Sentence("One two three four five six seven.", 0))
-    await anext(sentence)
-    assert await put_down(opener.foundation) == [], "it is speaking"
-    await sentence.aclose()
+    pieces = [await anext(sentence)]
+    assert await put_down(opener.foundation) == ["tts.espeak"], "all of the sound is here already"
+    pieces += [piece async for piece in sentence]
+    assert pieces[-1].last and sum(len(p.audio) for p in pieces) > pieces[0].rate
 
 
 async def test_pocketsphinx_understands_after_it_was_put_down(opener: Opener) -> None:

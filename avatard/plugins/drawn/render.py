@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class DrawnFace:
         """Take the model that draws, and the colours with which it begins."""
         self.choices: tuple[str, ...] = get_args(Palette)
         self.chosen = self._first = palette
+        self.rate: Literal["full", "half"] = "full"
         self._painter = painter
         self._lived = 0
         self._dressed = False
@@ -68,7 +69,8 @@ class DrawnFace:
             async for audio, sentence in pieces:
                 waiting.append((audio, sentence))
                 for shape in tracker.feed(audio):
-                    yield await self._frame(start, index, shape, emphasis, *waiting.popleft())
+                    skip = self.rate == "half" and index % 2 == 1
+                    yield await self._frame(start, index, shape, emphasis, *waiting.popleft(), skip)
                     index += 1
         rest = tracker.finish()
         for left, shape in zip(range(len(rest) - 1, -1, -1), rest, strict=True):
@@ -77,10 +79,13 @@ class DrawnFace:
             index += 1
 
     async def _frame(
-        self, start: int, index: int, shape: MouthShape, emphasis: Emphasis, audio: Samples, sentence: Sentence
-    ) -> VideoFrame:
+        self, start: int, index: int, shape: MouthShape, emphasis: Emphasis, audio: Samples, sentence: Sentence,
+        skip: bool = False,
+    ) -> VideoFrame:  # fmt: skip
         lift = emphasis.feel(shape.open)
-        pixels: Pixels = await self._painter.call("talk", start + index, shape, lift)
+        pixels: Pixels | None = None
+        if not skip:
+            pixels = await self._painter.call("talk", start + index, shape, lift)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, audio, index / FPS, sentence)
 

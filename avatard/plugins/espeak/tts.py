@@ -46,14 +46,13 @@ class EspeakSynthesizer:
 
     async def speak(self, sentence: Sentence) -> AsyncIterator[SpeechAudio]:
         """Yield the sentence's sound."""
-        waiting: Samples = np.zeros(0, np.int16)
         voice = self.chosen if sentence.language == self._language else voice_of(sentence.language)
-        async with aclosing(self._model.stream("speak", sentence.text, voice)) as pieces:
-            async for piece in pieces:
-                if len(waiting):
-                    yield SpeechAudio(sentence, waiting, self._rate, False)
-                waiting = np.frombuffer(piece, np.int16)
-        yield SpeechAudio(sentence, waiting, self._rate, True)
+        async with aclosing(self._model.stream("speak", sentence.text, voice)) as stream:
+            # All at once: it is there in a moment, and whoever reads slowly must not hold up who else speaks.
+            sound: list[Samples] = [np.frombuffer(piece, np.int16) async for piece in stream]
+        for piece in sound[:-1]:
+            yield SpeechAudio(sentence, piece, self._rate, False)
+        yield SpeechAudio(sentence, sound[-1] if sound else np.zeros(0, np.int16), self._rate, True)
 
 
 @asynccontextmanager

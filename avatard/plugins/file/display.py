@@ -32,6 +32,7 @@ class FileDisplay:
         """Write to the configured path from the first frame on."""
         self.shown = 0.0
         self.late = 0
+        self.patient = config.pace == "fast"
         self._config, self._context, self._encoder = config, context, encoder
         self._frames: asyncio.Queue[VideoFrame | None] = asyncio.Queue(AHEAD)
         self._written = asyncio.Event()

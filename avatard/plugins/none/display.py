@@ -24,6 +24,7 @@ class NoDisplay:
         self.shown = 0.0
         self.late = 0
         self._real = config.pace == "real"
+        self.patient = not self._real
 
     async def play(self, stream: AsyncIterator[VideoFrame] | AsyncIterator[EncodedChunk]) -> None:
         """Take the frames; return when the last has had its time."""

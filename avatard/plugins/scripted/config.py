@@ -61,6 +61,9 @@ class RenderConfig(BaseModel, frozen=True, extra="forbid"):
 
     size: int = Field(64, ge=16, le=1024, multiple_of=2, description="pixels in width and height")
     fail: bool = Field(False, description="fail at each answer")
+    fail_after: int | None = Field(None, ge=0, description="fail in an answer after so many pictures")
+    ms_per_picture: float = Field(0, ge=0, le=10_000, description="how long a picture takes, milliseconds")
+    tint: int = Field(0, ge=0, le=255, description="mixed into the blue of all pictures")
 
 
 class EncoderConfig(BaseModel, frozen=True, extra="forbid"):

@@ -31,6 +31,7 @@ class ScriptedDisplay:
         self.chimes = 0
         self.played: deque[VideoFrame] = deque(maxlen=REMEMBERED)
         self._real = config.pace == "real"
+        self.patient = not self._real
 
     async def play(self, stream: AsyncIterator[VideoFrame] | AsyncIterator[EncodedChunk]) -> None:
         """Take the frames; return when the last has had its time."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import numpy as np
 
@@ -20,16 +22,22 @@ class ScriptedRenderer:
 
     def __init__(self, config: RenderConfig) -> None:
         """Know the size."""
+        self.rate: Literal["full", "half"] = "full"
         self._config = config
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncIterator[VideoFrame]:
         """Yield the answer."""
         index = 0
         async for audio, sentence in blocks(speech):
-            if self._config.fail:
+            if self._config.fail or index == self._config.fail_after:
                 raise StageFailed("render", "scripted", "as its configuration says")
             level = min(255, int(np.abs(audio.astype(np.int32)).mean() / 16))
-            yield VideoFrame(self._picture(level), audio, index / FPS, sentence)
+            if self.rate == "half" and index % 2:
+                yield VideoFrame(None, audio, index / FPS, sentence)
+            else:
+                if self._config.ms_per_picture:
+                    await asyncio.sleep(self._config.ms_per_picture / 1000)
+                yield VideoFrame(self._picture(level), audio, index / FPS, sentence)
             index += 1
 
     async def idle(self, seconds: float) -> AsyncIterator[VideoFrame]:
@@ -38,7 +46,9 @@ class ScriptedRenderer:
             yield VideoFrame(self._picture(0), np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
 
     def _picture(self, level: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        return np.full((self._config.size, self._config.size, 3), level, np.uint8)
+        picture = np.full((self._config.size, self._config.size, 3), level, np.uint8)
+        picture[..., 0] |= np.uint8(self._config.tint)
+        return picture
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -71,6 +72,7 @@ class TalkingPhotograph:
         """Take the model that draws, the face with which it begins, and who knows the others."""
         self._puppet, self._known = puppet, known
         self._first = self._path = path
+        self.rate: Literal["full", "half"] = "full"
         self._lived = 0
         self._dressed = False
 
@@ -129,7 +131,9 @@ class TalkingPhotograph:
         share = turnout.share(item.speaks, soon, left)
         lift = share * turnout.lift(item.shape.open)
         life = _smooth(min(1.0, index / EASE_IN, left / (AHEAD + 1)))
-        pixels: Pixels = await self._puppet.call("talk", start + index, item.shape, lift, share, life)
+        pixels: Pixels | None = None
+        if self.rate == "full" or index % 2 == 0 or not left:
+            pixels = await self._puppet.call("talk", start + index, item.shape, lift, share, life)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, item.audio, index / FPS, item.sentence)
 

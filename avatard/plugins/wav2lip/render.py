@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class Picture:
     """Of the face's picture under it."""
     share: float
     """How much of the drawn mouth is seen, 0-1."""
+    left_out: bool
+    """At half rate every second one is."""
 
 
 class NetworkFace:
@@ -71,6 +74,7 @@ class NetworkFace:
         self._first = self._path = path
         self._batch, self._offset, self._known = batch, offset, known
         self._lived = 0
+        self.rate: Literal["full", "half"] = "full"
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -113,7 +117,9 @@ class NetworkFace:
                         ending = last and len(windows) - len(due) <= FADE
                         share = fade.step(not silent(window) and not ending)
                         number = worn.face.loop[(start + index + len(due)) % len(worn.face.loop)]
-                        due.append(Picture(window, *waiting.popleft(), index + len(due), number, share))
+                        final = last and len(windows) - len(due) == 1
+                        left_out = self.rate == "half" and (index + len(due)) % 2 == 1 and not final
+                        due.append(Picture(window, *waiting.popleft(), index + len(due), number, share, left_out))
                     del windows[:count]
                     for picture, pixels in zip(due, await self._draw(worn, due), strict=True):
                         self._lived = max(self._lived, start + picture.index + 1)
@@ -130,8 +136,8 @@ class NetworkFace:
                 yield hearing.feed([audio for audio, _ in lot]), False
         yield hearing.finish(), True
 
-    async def _draw(self, worn: Worn, due: list[Picture]) -> list[Pixels]:
-        seen = [picture for picture in due if picture.share > 0]
+    async def _draw(self, worn: Worn, due: list[Picture]) -> list[Pixels | None]:
+        seen = [picture for picture in due if picture.share > 0 and not picture.left_out]
         lower = b""
         if seen:
             crops = [worn.crops[picture.number].tobytes() for picture in seen]
@@ -142,7 +148,8 @@ class NetworkFace:
         size = len(lower) // max(1, len(seen))
         drawn = iter([lower[at : at + size] for at in range(0, len(lower), size or 1)])
         return [
-            await self._canvas.call("lay", worn, picture.number, next(drawn), picture.share)
+            None if picture.left_out
+            else await self._canvas.call("lay", worn, picture.number, next(drawn), picture.share)
             if picture.share > 0 else worn.face.frames[picture.number]
             for picture in due
         ]  # fmt: skip
