@@ -1,0 +1,106 @@
+"""The network that hears mouths: spectra in, open, wide, round and teeth out. Plain numpy.
+
+Each spectral column is heard together with its neighbours, once; a picture is then made of twelve such columns around
+its middle. How it is trained, and what it was trained on, stands in models/lipsync.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatard.face.mel import BANDS, SILENT, Columns, first_column
+
+Floats = NDArray[np.float32]
+Layer = tuple[Floats, Floats]
+"""A matrix in blocks of rows, shape (blocks, outputs of each, inputs), and the bias of all outputs."""
+
+EDGE = 2
+"""Columns to each side that a column is heard with."""
+TAPS, STRIDE = 12, 2
+"""How many heard columns a picture is made of, and how far apart they are."""
+BEHIND, AHEAD = 13, 9
+"""Where the first and the last of them lie before and after the picture's middle."""
+MIDDLE = 2
+"""Columns from a picture's begin to its middle. With all that is ahead, 200 ms of sound from its begin on are needed."""
+WEIGHTS = Path("models", "lipsync", "mouth.npz")
+"""Under ``avatard/_data`` in a wheel, or in the checkout."""
+SMALL = 9000
+"""Weights in one product: OpenBLAS shares larger ones among threads, which costs more than it saves here."""
+NAMES = ("hear", "mix", "think", "show")
+
+
+class MouthNetwork:
+    """Follows one stream of spectra: feed it columns, then ``finish`` it with the count of pictures.
+
+    A picture is a row of open, wide, round, teeth, speech and closed, each 0-1.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was heard yet: silence lies before."""
+        self._layers = [_layer(name) for name in NAMES]
+        self._columns: Floats = np.full((BEHIND - MIDDLE + EDGE, BANDS), SILENT, np.float32)
+        self._heard: Floats = np.zeros((0, self._layers[0][1].size), np.float32)
+        self._gone = MIDDLE - BEHIND
+        """Which column ``heard`` begins with, counted from the stream's first."""
+        self._given = 0
+
+    def feed(self, columns: Columns) -> list[Floats]:
+        """Take the next columns; return the pictures that are settled."""
+        self._hear(columns)
+        out = []
+        while (first := _middle(self._given) - BEHIND - self._gone) + BEHIND + AHEAD < len(self._heard):
+            out.append(self._shown(self._heard[first : first + BEHIND + AHEAD + 1 : STRIDE]))
+            self._given += 1
+        self._heard, self._gone = self._heard[first:], self._gone + min(first, len(self._heard))
+        return out
+
+    def finish(self, columns: Columns, frames: int) -> list[Floats]:
+        """Take the last columns, silence follows; return the pictures up to ``frames`` that are left."""
+        left = max(0, frames - self._given)
+        behind = self._gone + len(self._heard) + len(columns)
+        missing = np.full((max(0, _middle(frames) + AHEAD + EDGE - behind), BANDS), SILENT, np.float32)
+        return self.feed(np.concatenate([columns, missing]))[:left]
+
+    def _hear(self, columns: Columns) -> None:
+        self._columns = np.concatenate([self._columns, columns])
+        size = 2 * EDGE + 1
+        count = max(0, len(self._columns) - size + 1)
+        around = np.empty((count, size, BANDS), np.float32)
+        for at in range(size):
+            around[:, at] = self._columns[at : at + count]
+        self._heard = np.concatenate([self._heard, np.maximum(_product(around, self._layers[0]), 0)])
+        self._columns = self._columns[count:]
+
+    def _shown(self, heard: Floats) -> Floats:
+        signal = heard[None]
+        for layer in self._layers[1:-1]:
+            signal = np.maximum(_product(signal, layer), 0)
+        shown: Floats = 1 / (1 + np.exp(-_product(signal, self._layers[-1])[0]))
+        return shown
+
+
+def _product(rows: Floats, layer: Layer) -> Floats:
+    """Multiply row by row, so that each gives the same bits however many come together."""
+    blocks, bias = layer
+    product = blocks @ rows.reshape(len(rows), 1, blocks.shape[2], 1)
+    return product.reshape(len(rows), bias.size) + bias
+
+
+def _middle(index: int) -> int:
+    return first_column(index) + MIDDLE
+
+
+@lru_cache(len(NAMES))
+def _layer(name: str) -> Layer:
+    """Read a layer's matrix, cut into blocks of rows, and its bias."""
+    package = Path(__file__).parent.parent
+    inside = package / "_data"
+    with np.load((inside if inside.is_dir() else package.parent) / WEIGHTS, allow_pickle=False) as stored:
+        matrix, bias = stored[name].astype(np.float32).T, stored[f"{name}_bias"].astype(np.float32)
+    outputs, inputs = matrix.shape
+    count = next(n for n in range(1, outputs + 1) if outputs % n == 0 and outputs // n * inputs <= SMALL)
+    return np.ascontiguousarray(matrix).reshape(count, outputs // count, inputs), bias
