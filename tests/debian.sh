@@ -2,6 +2,7 @@
 # Debian packages that tests use; without root or passwordless sudo the tests that miss one are skipped by name.
 need=""
 command -v ffprobe >/dev/null || need="$need ffmpeg"
+command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || need="$need mosquitto"
 command -v pulseaudio >/dev/null || need="$need pulseaudio"
 command -v pactl >/dev/null || need="$need pulseaudio-utils"
 ldconfig -p 2>/dev/null | grep -q libportaudio.so.2 || need="$need libportaudio2"

@@ -5,65 +5,76 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
-from avatard.api.news import Problem, ReplyText, StateChanged, Transcribed, TurnFinished, WakeHeard
-from avatard.runtime.config import Configuration, find_file, load
-from avatard.runtime.control import Control, control_socket
-from avatard.runtime.feed import Feed
-from avatard.runtime.house import open_house
-from avatard.runtime.paths import Paths
+from avatard.runtime.config import find_file, load
+from avatard.runtime.daemon import Daemon
+from avatard.runtime.notify import Notifier
+from avatard.runtime.stories import dump_tasks
 
 log = logging.getLogger("avatard")
+
+END_LIMIT = 9.0
+"""Seconds after SIGTERM at which the process ends itself, whatever still hangs; children die with it."""
+
+EPILOG = """signals:
+  SIGTERM, SIGINT   end
+  SIGHUP            read the configuration again and reopen what has changed; a wrong file changes nothing
+  SIGUSR1           write every task's stack to the log
+"""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser("run", help="the daemon", description="Run the daemon until it is told to stop.")
+    parser = commands.add_parser(
+        "run", help="the daemon", description="Run the daemon until it is told to stop.", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration; see 'avatard check'")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    configuration = load(find_file(args.config))
+    path = find_file(args.config)
+    configuration = load(path)
     logging.getLogger().setLevel(configuration.core.logging.level.upper())
-    asyncio.run(_serve(configuration))
+    daemon = asyncio.run(_serve(Daemon(path, configuration, Notifier.from_environment())))
+    if daemon.again:
+        log.info("starting again")
+        os.execv(sys.executable, sys.orig_argv)
     return 0
 
 
-async def _serve(configuration: Configuration) -> None:
-    stop = asyncio.Event()
+async def _serve(daemon: Daemon) -> Daemon:
     loop = asyncio.get_running_loop()
+    main = loop.create_task(daemon.run())
+
+    def end() -> None:
+        log.info("stopping")
+        last = threading.Timer(END_LIMIT, _give_up)
+        last.daemon = True
+        last.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        main.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_house(configuration) as house:
-        async with control_socket(Paths.for_id(configuration.id).socket, Control(house.door, house.feed)):
-            log.info("ready: %s", ", ".join(f"{k} {v}" for k, v in house.engines().items()))
-            telling = asyncio.ensure_future(_tell(house.feed))
-            await stop.wait()
-            log.info("stopping")
-            telling.cancel()
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, daemon.hang_up)
+    loop.add_signal_handler(signal.SIGUSR1, dump_tasks)
+    await asyncio.wait({main})
+    if not main.cancelled():
+        main.result()
+    return daemon
 
 
-async def _tell(feed: Feed) -> None:
-    """Log the news."""
-    reply = ""
-    with feed.subscribe(256) as news:
-        async for event in news:
-            match event:
-                case StateChanged(state):
-                    log.debug("state: %s", state)
-                case WakeHeard(phrase, score, _):
-                    log.info("wake word: %s (%.2f)", phrase, score)
-                case Transcribed(text):
-                    log.info("heard: %s", text or "(not understood)")
-                case ReplyText(_, text):
-                    reply += text
-                case TurnFinished(report):
-                    log.info("said: %s%s  %s", reply.strip(), " (interrupted)" if report.interrupted else "", report.ms)
-                    reply = ""
-                case Problem(where, what, over):
-                    log.warning("%s: %s", where, "works again" if over else what) if what or over else None
+def _give_up() -> None:
+    log.error("did not end within %.0f s: ending at once", END_LIMIT)
+    os._exit(1)

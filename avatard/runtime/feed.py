@@ -52,6 +52,12 @@ class Feed:
     def __init__(self) -> None:
         """Start with no readers."""
         self._readers: list[Reader] = []
+        self._lost = 0
+
+    @property
+    def drops(self) -> int:
+        """Events that readers were too late for, since the start."""
+        return self._lost + sum(reader.dropped for reader in self._readers)
 
     def publish(self, event: Event) -> None:
         """Give the event to every reader; never blocks."""
@@ -67,3 +73,4 @@ class Feed:
             yield reader
         finally:
             self._readers.remove(reader)
+            self._lost += reader.dropped

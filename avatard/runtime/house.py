@@ -65,6 +65,7 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
             if listening is not None:
                 listening.cancel()
             foundation.life.forget("listening", pulse)
+            foundation.door.household = None
             await house.place.close()
 
 

@@ -56,6 +56,8 @@ class Displays:
         """Take (name, display) pairs; the first is the clock."""
         self._sinks = list(sinks)
         self._encoder = encoder
+        self.dropped = 0
+        """Frames that a display beside the first was too late for, since the start."""
 
     @property
     def pictures(self) -> bool:
@@ -136,6 +138,7 @@ class Displays:
                 raise
             log.warning("display %s: %s", name, err)
         if branch.dropped:
+            self.dropped += branch.dropped
             log.warning("display %s was late: %d frames dropped", name, branch.dropped)
 
     async def _encoded(self, sink: DisplaySink, branch: Branch) -> AsyncIterator[EncodedChunk]:

@@ -39,7 +39,7 @@ tts:
   - platform: espeek
   - platform: espeak
     rate: fast
-mqtt:
+wyoming:
   host: x
 """) == [
         "F:2: microphne: unknown key; did you mean 'microphone'?",
@@ -47,7 +47,7 @@ mqtt:
         "F:5: listening.max_seconds: input should be less than or equal to 60",
         "F:7: tts.0.platform: no platform 'espeek' for tts; did you mean 'espeak'?; there are espeak, scripted",
         "F:9: tts.1.rate: input should be a valid integer, unable to parse string as an integer",
-        "F:10: mqtt: no installed plugin provides mqtt; remove it or install one",
+        "F:10: wyoming: no installed plugin provides wyoming; remove it or install one",
     ]  # fmt: skip
 
 

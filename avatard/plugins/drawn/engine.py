@@ -36,12 +36,20 @@ class Painter:
         """
         self._size, self._seed = size, seed
         self._scale = size * OVER / SHEET
-        self._base: Patch = paint(cv2, PALETTES[palette], size)
+        self._life = Life(seed)
+        self._palette = ""
+        self.wear(palette)
+
+    def wear(self, palette: str) -> None:
+        """Paint what does not move in these colours, unless it has them already."""
+        if palette == self._palette:
+            return
+        self._palette = palette
+        self._base: Patch = paint(cv2, PALETTES[palette], self._size)
         self._canvas: Patch = self._base.copy()
         self._eyes = Eyes(cv2, self._scale, PALETTES[palette])
         self._mouth = Mouth(cv2, self._scale, PALETTES[palette])
         self._leaves = Leaves(cv2, self._scale, self._base)
-        self._life = Life(seed)
 
     def talk(self, index: int, shape: MouthShape, lift: float) -> Pixels:
         """Draw picture ``index`` of the face's life with this mouth; ``lift`` (0-1) raises the brows and nods."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import get_args
 
 import numpy as np
 
 from avatard.api.context import Model, PluginContext
+from avatard.api.errors import Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.cut import blocks
 from avatard.face.shapes import MouthShape, MouthTracker
-from avatard.plugins.drawn.config import RenderConfig
+from avatard.plugins.drawn.config import Palette, RenderConfig
 
 MEGABYTES = 60
 
@@ -36,13 +38,29 @@ class Emphasis:
 class DrawnFace:
     """Follows the sound with its mouth; its breath and blinks go on from one answer to the next."""
 
-    def __init__(self, painter: Model) -> None:
-        """Take the model that draws."""
+    def __init__(self, painter: Model, palette: str = "apricot") -> None:
+        """Take the model that draws, and the colours with which it begins."""
+        self.choices: tuple[str, ...] = get_args(Palette)
+        self.chosen = self._first = palette
         self._painter = painter
         self._lived = 0
+        self._dressed = False
+
+    async def choose(self, name: str) -> None:
+        """Wear other colours from the next answer on."""
+        if name not in self.choices:
+            raise Refused(f"there are no colours {name!r}; there are {', '.join(self.choices)}")
+        self.chosen = name
+
+    async def _dress(self) -> None:
+        """A model that was put down comes back in its first colours."""
+        if self.chosen != self._first or self._dressed:
+            self._dressed = True
+            await self._painter.call("wear", self.chosen)
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, each 40 ms of sound behind; the last has its mouth shut."""
+        await self._dress()
         tracker, emphasis = MouthTracker(), Emphasis()
         waiting: deque[tuple[Samples, Sentence]] = deque()
         start, index = self._lived, 0
@@ -68,6 +86,7 @@ class DrawnFace:
 
     async def idle(self, seconds: float) -> AsyncGenerator[VideoFrame, None]:
         """Yield a loop of the silent face: it starts and ends looking straight ahead."""
+        await self._dress()
         length = max(1, round(seconds * FPS))
         for index in range(length):
             pixels: Pixels = await self._painter.call("rest", index, length)
@@ -82,6 +101,6 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
     painter = context.model(Painter, MEGABYTES, palette=config.palette, size=config.size, seed=config.seed)
     try:
         await painter.load()
-        yield DrawnFace(painter)
+        yield DrawnFace(painter, config.palette)
     finally:
         await painter.unload()

@@ -37,10 +37,9 @@ class EspeakEngine:
         self._hertz = self._lib.espeak_Initialize(SYNCHRONOUS, 0, data.encode() if data else None, 0)
         if self._hertz <= 0:
             raise RuntimeError("espeak-ng found no voice data")
-        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise RuntimeError(f"espeak-ng has no voice {voice!r}; 'espeak-ng --voices' lists them")
-        self._lib.espeak_SetParameter(RATE, rate, 0)
-        self._lib.espeak_SetParameter(PITCH, pitch, 0)
+        self._usual, self._rate, self._pitch = voice, rate, pitch
+        self._voice = ""
+        self._take(voice)
         self._cancelled = False
         self._sound = bytearray()
         self._callback = _Callback(self._heard)
@@ -50,8 +49,9 @@ class EspeakEngine:
         """Hz"""
         return int(self._hertz)
 
-    def speak(self, text: str) -> Iterator[bytes]:
+    def speak(self, text: str, voice: str = "") -> Iterator[bytes]:
         """Yield int16 mono sound; espeak-ng makes a second of it in about a millisecond."""
+        self._take(voice or self._usual)
         self._cancelled = False
         self._sound.clear()
         plain = "".join(c if c.isprintable() else " " for c in text).replace("[[", "[ [").encode("utf-8", "replace")
@@ -61,6 +61,16 @@ class EspeakEngine:
         sound = _trimmed(bytes(self._sound), self._hertz)
         for at in range(0, len(sound), PIECE * 2):
             yield sound[at : at + PIECE * 2]
+
+    def _take(self, voice: str) -> None:
+        if voice == self._voice:
+            return
+        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            self._voice = ""
+            raise RuntimeError(f"espeak-ng has no voice {voice!r}; 'espeak-ng --voices' lists them")
+        self._lib.espeak_SetParameter(RATE, self._rate, 0)
+        self._lib.espeak_SetParameter(PITCH, self._pitch, 0)
+        self._voice = voice
 
     def cancel(self) -> None:
         """Stop speaking; called from another thread."""

@@ -52,6 +52,7 @@ class TtsConfig(BaseModel, frozen=True, extra="forbid"):
     """A tone for each word."""
 
     seconds_per_word: float = Field(0.3, gt=0, le=10, description="how long a word takes")
+    voices: tuple[str, ...] = Field((), description="names of voices; they all sound the same")
     fail: bool = Field(False, description="fail at each sentence")
 
 
@@ -69,6 +70,7 @@ class EncoderConfig(BaseModel, frozen=True, extra="forbid"):
 class DisplayConfig(BaseModel, frozen=True, extra="forbid"):
     """Remembers the last frames that it was shown."""
 
+    screen: bool | None = Field(None, description="whether it begins with its screen on; null: it has none")
     pace: Pace = Field("real", description="real time, or as fast as it goes")
 
 

@@ -53,7 +53,20 @@ class ScriptedDisplay:
         self.volume = percent
 
 
+class SwitchedDisplay(ScriptedDisplay):
+    """Has a screen that can be switched."""
+
+    def __init__(self, config: DisplayConfig) -> None:
+        """Begin as configured."""
+        super().__init__(config)
+        self.screen = bool(config.screen)
+
+    async def set_screen(self, on: bool) -> None:
+        """Remember it."""
+        self.screen = on
+
+
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: DisplayConfig) -> AsyncIterator[DisplaySink]:
     """Nothing to open."""
-    yield ScriptedDisplay(config)
+    yield ScriptedDisplay(config) if config.screen is None else SwitchedDisplay(config)

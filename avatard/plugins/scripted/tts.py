@@ -23,6 +23,12 @@ class ScriptedSynthesizer:
     def __init__(self, config: TtsConfig) -> None:
         """Know how long a word takes."""
         self._config = config
+        self.choices = config.voices
+        self.chosen = config.voices[0] if config.voices else ""
+
+    async def choose(self, name: str) -> None:
+        """Remember it."""
+        self.chosen = name
 
     async def speak(self, sentence: Sentence) -> AsyncIterator[SpeechAudio]:
         """Yield a tone for each word."""

@@ -29,6 +29,9 @@ DEFAULT: dict[str, Any] = {
 """What serves where the file says nothing."""
 DEFAULT_AVATAR: dict[str, Any] = {"face": "default", "render": ["drawn"]}
 
+BRIDGES = ("mqtt", "web", "wyoming", "hooks")
+"""Keys that a plugin of the same name brings; off unless they stand in the file."""
+
 SYSTEM_FILE = Path("/etc/avatard/avatard.yaml")
 
 
@@ -124,16 +127,18 @@ class _Reading:
     def configuration(self) -> Configuration:
         """Check everything, then raise or return."""
         core_keys = set(Core.model_fields)
-        provided = {domain for manifest in self._plugins.values() for domain in manifest.provides}
-        known = core_keys | set(DOMAINS) | {"avatar"} | (provided - {"render"})
+        bridges = {name for name, manifest in self._plugins.items() if "bridge" in manifest.provides}
+        known = core_keys | set(DOMAINS) | {"avatar"} | bridges
         for key in self._data:
-            if key in ("mqtt", "web", "wyoming", "hooks") and key not in provided:
+            if key in BRIDGES and key not in bridges:
                 self._wrong((key,), f"no installed plugin provides {key}; remove it or install one")
             elif key not in known:
                 self._wrong((key,), "unknown key" + _nearest(key, known))
         core = self._validated(Core, {k: v for k, v in self._data.items() if k in core_keys}, ())
         stages = {domain: self._domain(domain) for domain in DOMAINS}
         stages["render"] = self._avatar()
+        opened = (self._bridge(name) for name in self._data if name in bridges)
+        stages["bridge"] = tuple(entry for entry in opened if entry is not None)
         if self._problems:
             raise ConfigProblems(self._problems)
         assert isinstance(core, Core)
@@ -148,6 +153,13 @@ class _Reading:
             self._wrong((domain,), "one platform is needed, not a list")
         keys = [(domain, index) if isinstance(value, list) else (domain,) for index in range(len(several))]
         return tuple(e for k, v in zip(keys, several, strict=True) if (e := self._entry(domain, v, k)) is not None)
+
+    def _bridge(self, name: str) -> PlatformEntry | None:
+        options = {} if self._data[name] is None else self._data[name]
+        if not isinstance(options, dict):
+            self._wrong((name,), f"a mapping of {name}'s options is needed")
+            return None
+        return self._entry("bridge", {"platform": name, **options}, (name,))
 
     def _avatar(self) -> tuple[PlatformEntry, ...]:
         avatar = self._data.get("avatar", DEFAULT_AVATAR)

@@ -23,6 +23,11 @@ def json_schema() -> dict[str, Any]:
         "type": "object", "additionalProperties": False,
         "properties": {"face": {"type": "string"}, "render": {"type": "array", "items": render}},
     }  # fmt: skip
+    for name, manifest in plugins.items():
+        if "bridge" in manifest.provides:
+            options = schema_for(manifest, "bridge").model_json_schema(ref_template="#/$defs/{model}")
+            definitions.update(options.pop("$defs", {}))
+            properties[name] = {"anyOf": [options, {"type": "null"}], "description": manifest.summary}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "avatard.yaml", **schema}
 
 

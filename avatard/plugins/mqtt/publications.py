@@ -1,0 +1,174 @@
+"""News as topics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from avatard.api.door import Assistant, Status
+from avatard.api.errors import NotReady
+from avatard.api.news import (
+    EngineChanged,
+    Event,
+    Health,
+    Problem,
+    Replied,
+    SettingChanged,
+    StateChanged,
+    TierChanged,
+    Transcribed,
+    TurnFinished,
+    WakeHeard,
+)
+from avatard.plugins.mqtt.discovery import device_message, discovery_topic, gone_since
+from avatard.plugins.mqtt.outbox import Outbox, Outgoing
+
+RUNNING = version("avatard")
+"""The version that runs; what is installed on disk may be newer."""
+
+
+class Publications:
+    """Knows the topic and the payload of each piece of news."""
+
+    def __init__(
+        self, id: str, title: str, base: str, prefix: str, discovery: bool, assistant: Assistant, outbox: Outbox
+    ) -> None:
+        """Publish under ``base``; with ``discovery`` under ``prefix`` as well."""
+        self._id, self._title, self._base = id, title, base
+        self._discovered, self.discovery_topic = discovery, discovery_topic(prefix, id)
+        self._assistant, self._outbox = assistant, outbox
+        self._described: bytes | None = None
+        self._earlier: bytes | None = None
+        self._warm = False
+        self._ailing: frozenset[str] = frozenset()
+        self._health: bytes | None = None
+
+    def begin(self) -> None:
+        """Say that it is there, and everything that is retained."""
+        self._keep("availability", "online")
+        self._keep("version", json.dumps({"installed_version": RUNNING, "latest_version": _on_disk()}))
+        self._settings()
+
+    def farewell(self, removed: bool) -> None:
+        """Say that it is gone; where it was switched off, leave nothing behind at the broker."""
+        self._keep("availability", "offline")
+        if removed:
+            for topic in self._outbox.topics:
+                self._outbox.withdraw(topic)
+
+    def take(self, event: Event) -> None:
+        """Publish one piece of news."""
+        match event:
+            case StateChanged(state):
+                self._keep("state", state)
+                self._attributes()
+            case SettingChanged() | EngineChanged() | TierChanged():
+                self._settings()
+            case WakeHeard(phrase, score, _):
+                self.tell("wake", phrase=phrase, score=round(score, 3))
+            case Transcribed(text):
+                self.tell("transcript", text=text)
+            case Replied(turn, text):
+                self.tell("reply", turn=turn, text=text)
+            case TurnFinished(report):
+                self.tell("turn", **asdict(report))
+            case Problem(where, what, over):
+                if not over or where in self._ailing:
+                    self.tell("problem", where=where, what=what, over=over)
+                self._ailing = self._ailing - {where} if over else self._ailing | {where}
+            case Health():
+                self._take_health(event)
+
+    def tell(self, event_type: str, **data: Any) -> None:
+        """Publish an event; ``event_type`` is its topic and, for Home Assistant, its type."""
+        payload = json.dumps({"event_type": event_type, **data}, ensure_ascii=False)
+        self._outbox.tell(Outgoing(f"{self._base}/{event_type}", payload.encode("utf-8", "replace")))
+
+    def found(self, payload: bytes) -> None:
+        """The broker has this device message of an earlier avatard: Home Assistant shall forget what is gone."""
+        if self._discovered and payload not in (self._described, b""):
+            self._earlier = payload
+            self._settings()
+
+    def remind(self) -> None:
+        """Home Assistant has begun anew: say everything once more."""
+        self._outbox.again()
+        if self._health is not None:
+            self._outbox.latest(f"{self._base}/health", self._health)
+
+    def _take_health(self, health: Health) -> None:
+        self._warm = health.temperature_c is not None
+        self._settings()
+        try:
+            problems = self._assistant.status().problems
+        except NotReady:
+            problems = {}
+        data = asdict(health)
+        data["drops"] += self._outbox.dropped
+        data |= {"problem": "ON" if problems or health.stuck else "OFF", "problems": problems}
+        self._health = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+        self._outbox.latest(f"{self._base}/health", self._health)
+        self._keep("version", json.dumps({"installed_version": RUNNING, "latest_version": _on_disk()}))
+
+    def _settings(self) -> None:
+        status = self._status()
+        if status is None:
+            return
+        self._keep("state", status.state)
+        self._keep("mute", _switch(status.muted))
+        self._keep("volume", str(status.volume))
+        for name, value in (("voice", status.voice), ("face", status.face)):
+            if value:
+                self._keep(name, value)
+        if status.screen is not None:
+            self._keep("screen", _switch(status.screen))
+        self._attributes()
+        self._discovery(status)
+
+    def _attributes(self) -> None:
+        status = self._status()
+        if status is not None:
+            self._keep("attributes", json.dumps({
+                "session": status.session, "turn": status.turn, "muted": status.muted, "volume": status.volume,
+                "face": status.face, "voice": status.voice, "renderer": status.engines.get("render", ""),
+                "encoder": status.engines.get("encoder", ""), "tier": status.tier,
+            }))  # fmt: skip
+
+    def _discovery(self, status: Status) -> None:
+        if not self._discovered:
+            self._outbox.withdraw(self.discovery_topic)
+            return
+        # Home Assistant wants to be told once of what is gone; the next report of health says the rest.
+        earlier, self._earlier = self._earlier or self._described, None
+        self._described = self._message(status, {})
+        gone = gone_since(earlier, json.loads(self._described)) if earlier else {}
+        self._outbox.keep(self.discovery_topic, self._message(status, gone) if gone else self._described)
+
+    def _message(self, status: Status, gone: dict[str, str]) -> bytes:
+        return json.dumps(
+            device_message(
+                self._id, self._title, self._base, RUNNING, status, temperature=self._warm, gone=gone
+            )
+        ).encode()
+
+    def _keep(self, name: str, value: str) -> None:
+        self._outbox.keep(f"{self._base}/{name}", value.encode())
+
+    def _status(self) -> Status | None:
+        try:
+            return self._assistant.status()
+        except NotReady:
+            return None
+
+
+def _switch(on: bool) -> str:
+    return "ON" if on else "OFF"
+
+
+def _on_disk() -> str:
+    try:
+        return version("avatard")
+    except PackageNotFoundError:
+        return RUNNING

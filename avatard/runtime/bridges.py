@@ -1,0 +1,140 @@
+"""Bridges: each in a task of its own, so that one can be opened and closed without the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from avatard.api.errors import NotReady, StageFailed, first_cause
+from avatard.api.news import Problem
+from avatard.runtime.config import Configuration, PlatformEntry
+from avatard.runtime.foundation import Foundation
+from avatard.runtime.plugin import Opener
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
+"""Seconds between attempts to open a bridge that is not ready; doubled each time."""
+CLOSE_LIMIT = 7.0
+"""Seconds that a bridge may take to close."""
+
+
+def alike(one: PlatformEntry, other: PlatformEntry) -> bool:
+    """Whether two entries open the same thing, wherever they stand in the file."""
+    return (one.platform, one.domain, one.options) == (other.platform, other.domain, other.options)
+
+
+def same(one: Configuration, other: Configuration) -> bool:
+    """Whether the house need not be opened again: all but bridges, memory and logging is the same."""
+    apart = {"memory", "logging"}
+    if one.core.model_dump(exclude=apart) != other.core.model_dump(exclude=apart):
+        return False
+    domains = (one.stages.keys() | other.stages.keys()) - {"bridge"}
+    for domain in domains:
+        mine, theirs = one.stages.get(domain, ()), other.stages.get(domain, ())
+        if len(mine) != len(theirs) or not all(map(alike, mine, theirs)):
+            return False
+    return True
+
+
+class Bridge:
+    """One bridge while it is wanted."""
+
+    def __init__(self, entry: PlatformEntry, configuration: Configuration, foundation: Foundation) -> None:
+        """Nothing is opened yet."""
+        self.entry = entry
+        self._configuration, self._foundation = configuration, foundation
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._removed = False
+        self._task = foundation.tasks.create_task(self._run())
+
+    async def opened(self) -> None:
+        """Return once it is open, or is being tried again.
+
+        Raises:
+            ConfigError: the user must change something.
+        """
+        await self._opened
+
+    async def close(self, removed: bool) -> None:
+        """Close it; ``removed`` where the configuration no longer names it."""
+        self._removed = removed
+        self._ended.set()
+        _, stuck = await asyncio.wait({self._task}, timeout=CLOSE_LIMIT)
+        if stuck:
+            log.error("%s did not close within %.0f s", self.entry.platform, CLOSE_LIMIT)
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        wait, where = RETRY_FIRST, self.entry.platform
+        while not self._ended.is_set():
+            try:
+                await self._until_ended()
+                return
+            except BaseExceptionGroup as group:
+                err = first_cause(group)
+            except Exception as failure:  # its opener is told; after that it is tried again
+                err = failure
+            if not self._opened.done() and not isinstance(err, NotReady | StageFailed):
+                self._opened.set_exception(err)
+                return
+            self._settle()
+            log.warning("%s: %s; trying again", where, err, exc_info=None if isinstance(err, NotReady) else err)
+            self._foundation.feed.publish(Problem(where, str(err)))
+            try:
+                await asyncio.wait_for(self._ended.wait(), wait * random.uniform(0.8, 1.2))
+            except TimeoutError:
+                wait = min(RETRY_LONGEST, wait * 2)
+
+    async def _until_ended(self) -> None:
+        async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+            opener = Opener(stack, tasks, self._foundation, self._configuration)
+            await opener.open(self.entry)
+            self._settle()
+            await self._ended.wait()
+            opener.removed = self._removed
+
+    def _settle(self) -> None:
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+
+class Bridges:
+    """All bridges that the configuration names; leaving the block closes them."""
+
+    def __init__(self, foundation: Foundation) -> None:
+        """None is open yet."""
+        self._foundation = foundation
+        self._open: dict[str, Bridge] = {}
+
+    async def become(self, configuration: Configuration) -> None:
+        """Close those that are gone or have changed, open those that are new or have changed.
+
+        Raises:
+            ConfigError: one of them cannot be opened as configured.
+        """
+        wanted = {entry.platform: entry for entry in configuration.stages.get("bridge", ())}
+        for name, bridge in list(self._open.items()):
+            if name not in wanted or not alike(bridge.entry, wanted[name]):
+                del self._open[name]
+                await bridge.close(removed=name not in wanted)
+        for name, entry in wanted.items():
+            if name not in self._open:
+                bridge = Bridge(entry, configuration, self._foundation)
+                await bridge.opened()
+                self._open[name] = bridge
+
+    async def __aenter__(self) -> Bridges:
+        """Open nothing yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all of them, side by side."""
+        bridges, self._open = self._open, {}
+        await asyncio.gather(*(bridge.close(removed=False) for bridge in bridges.values()))
