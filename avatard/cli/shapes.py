@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatard.api.errors import ConfigError
+from avatard.api.errors import AvatardError
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE, Samples
 from avatard.face.shapes import MouthShape, MouthTracker
 
@@ -52,7 +52,7 @@ def track(path: Path) -> list[MouthShape]:
     """Return the shape of each 40 ms of a WAV file; an hour of it takes no more memory than a second.
 
     Raises:
-        ConfigError: naming the file and what is wrong with it.
+        AvatardError: naming the file and what is wrong with it.
     """
     tracker, shapes = MouthTracker(), []
     left: Samples = np.zeros(0, np.int16)
@@ -89,7 +89,7 @@ def _sound(path: Path) -> Iterator[Samples]:
         with wave.open(str(path)) as file:
             rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
             if not 1000 <= rate <= 768_000 or not file.getnframes():
-                raise ConfigError(f"recording {path}: there is no sound in it ({file.getnframes()} samples, {rate} Hz)")
+                raise AvatardError(f"recording {path}: no sound in it ({file.getnframes()} samples, {rate} Hz)")
             stream = soxr.ResampleStream(rate, SPEECH_RATE, 1, dtype="float32")
             while data := file.readframes(rate):
                 whole = len(data) - len(data) % (width * channels)
@@ -97,22 +97,21 @@ def _sound(path: Path) -> Iterator[Samples]:
                 yield _int16(stream.resample_chunk(mono))
             yield _int16(stream.resample_chunk(np.zeros(0, np.float32), last=True))
     except OSError as err:
-        raise ConfigError(f"recording {path}: {err.strerror}") from err
+        raise AvatardError(f"recording {path}: {err.strerror}") from err
     except (wave.Error, EOFError) as err:
-        reason = str(err) or "it is cut short"
-        raise ConfigError(
-            f"recording {path}: not a PCM WAV file ({reason}); convert it with: ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav"
-        ) from err
+        reason, mend = str(err) or "it is cut short", "ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav"
+        raise AvatardError(f"recording {path}: not a PCM WAV file ({reason}); convert it with: {mend}") from err
 
 
 def _floats(data: bytes, width: int) -> NDArray[np.float32]:
     """Samples of 1 to 4 bytes as numbers in [-1, 1]."""
     if width == 1:
-        return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
+        return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128)
     parts = np.frombuffer(data, np.uint8).reshape(-1, width)
     wide = np.zeros((len(parts), 4), np.uint8)
     wide[:, 4 - width :] = parts
-    return (wide.view("<i4")[:, 0] / np.float32(2**31)).astype(np.float32)
+    sound: NDArray[np.float32] = wide.view("<i4")[:, 0].astype(np.float32)
+    return sound / np.float32(2**31)
 
 
 def _int16(sound: NDArray[np.float32]) -> Samples:

@@ -1,7 +1,8 @@
 """The network that hears mouths: spectra in, open, wide, round and teeth out. Plain numpy.
 
-Each spectral column is heard together with its neighbours, once; a picture is then made of twelve such columns around
-its middle. How it is trained, and what it was trained on, stands in models/lipsync.
+Each spectral column is heard together with its neighbours, once; a picture is made of twelve such columns around its
+middle, and of what is kept of those before (a gated recurrent unit: whose voice it is, in what room). How it is
+trained, and on what, stands in models/lipsync.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ TAPS, STRIDE = 12, 2
 BEHIND, AHEAD = 13, 9
 """Where the first and the last of them lie before and after the picture's middle."""
 MIDDLE = 2
-"""Columns from a picture's begin to its middle. With all that is ahead, 200 ms of sound from its begin on are needed."""
+"""Columns from a picture's begin to its middle. All that is ahead is heard 200 ms after the picture's begin."""
 WEIGHTS = Path("models", "lipsync", "mouth.npz")
 """Under ``avatard/_data`` in a wheel, or in the checkout."""
 SMALL = 9000
 """Weights in one product: OpenBLAS shares larger ones among threads, which costs more than it saves here."""
-NAMES = ("hear", "mix", "think", "show")
+NAMES = ("hear", "mix", "take", "keep", "show")
 
 
 class MouthNetwork:
@@ -41,11 +42,12 @@ class MouthNetwork:
 
     def __init__(self) -> None:
         """Nothing was heard yet: silence lies before."""
-        self._layers = [_layer(name) for name in NAMES]
+        self._layers = {name: _layer(name) for name in NAMES}
         self._columns: Floats = np.full((BEHIND - MIDDLE + EDGE, BANDS), SILENT, np.float32)
-        self._heard: Floats = np.zeros((0, self._layers[0][1].size), np.float32)
+        self._heard: Floats = np.zeros((0, self._layers["hear"][1].size), np.float32)
         self._gone = MIDDLE - BEHIND
         """Which column ``heard`` begins with, counted from the stream's first."""
+        self._kept: Floats = np.zeros(self._layers["keep"][1].size // 3, np.float32)
         self._given = 0
 
     def feed(self, columns: Columns) -> list[Floats]:
@@ -72,15 +74,22 @@ class MouthNetwork:
         around = np.empty((count, size, BANDS), np.float32)
         for at in range(size):
             around[:, at] = self._columns[at : at + count]
-        self._heard = np.concatenate([self._heard, np.maximum(_product(around, self._layers[0]), 0)])
+        self._heard = np.concatenate([self._heard, np.maximum(_product(around, self._layers["hear"]), 0)])
         self._columns = self._columns[count:]
 
     def _shown(self, heard: Floats) -> Floats:
-        signal = heard[None]
-        for layer in self._layers[1:-1]:
-            signal = np.maximum(_product(signal, layer), 0)
-        shown: Floats = 1 / (1 + np.exp(-_product(signal, self._layers[-1])[0]))
-        return shown
+        mixed = np.maximum(_product(heard[None], self._layers["mix"]), 0)
+        taken, kept = _product(mixed, self._layers["take"])[0], _product(self._kept[None], self._layers["keep"])[0]
+        size = self._kept.size
+        gates = _squashed(taken[: 2 * size] + kept[: 2 * size])
+        fresh = np.tanh(taken[2 * size :] + gates[:size] * kept[2 * size :])
+        self._kept = fresh + gates[size:] * (self._kept - fresh)
+        return _squashed(_product(self._kept[None], self._layers["show"])[0])
+
+
+def _squashed(values: Floats) -> Floats:
+    out: Floats = np.reciprocal(1 + np.exp(-values))
+    return out
 
 
 def _product(rows: Floats, layer: Layer) -> Floats:
@@ -100,7 +109,7 @@ def _layer(name: str) -> Layer:
     package = Path(__file__).parent.parent
     inside = package / "_data"
     with np.load((inside if inside.is_dir() else package.parent) / WEIGHTS, allow_pickle=False) as stored:
-        matrix, bias = stored[name].astype(np.float32).T, stored[f"{name}_bias"].astype(np.float32)
+        matrix, bias = stored[name] * stored[f"{name}_scale"][:, None], stored[f"{name}_bias"]
     outputs, inputs = matrix.shape
     count = next(n for n in range(1, outputs + 1) if outputs % n == 0 and outputs // n * inputs <= SMALL)
     return np.ascontiguousarray(matrix).reshape(count, outputs // count, inputs), bias

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatard.api.flow import FRAME_SAMPLES, Samples
+from avatard.api.flow import Samples
 from avatard.face.cut import FACTOR, Decimator
 from avatard.face.mel import MelStream
 from avatard.face.network import Floats, MouthNetwork

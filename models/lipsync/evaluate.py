@@ -59,7 +59,8 @@ def synthetic() -> dict[str, object]:
     for k, name in enumerate(NAMES):
         by_lag = {lag: correlation(mouth[:, k], wanted[:, k], lag) for lag in range(-3, 4)}
         figures[name] = {"r": round(by_lag[0], 4), "lag": max(by_lag, key=by_lag.__getitem__)}
-    figures["shut_on_pbm"] = {str(limit): round(float(np.mean(mouth[shut, 0] < limit)), 4) for limit in (0.05, SHUT, 0.2)}
+    met = {limit: float(np.mean(mouth[shut, 0] < limit)) for limit in (0.05, SHUT, 0.2)}
+    figures["shut_on_pbm"] = {str(limit): round(share, 4) for limit, share in met.items()}
     figures["shut_elsewhere_wanted_open"] = round(float(np.mean(mouth[wanted[:, 0] > 0.4, 0] < SHUT)), 4)
     return figures
 
@@ -89,7 +90,7 @@ def cost() -> dict[str, float]:
 
 def main() -> None:
     """Print the figures as JSON."""
-    figures: dict[str, object] = {"unseen": synthetic(), "most_movement_without_speech": stillness(), "microseconds": cost()}
+    figures = {"unseen": synthetic(), "most_movement_without_speech": stillness(), "microseconds": cost()}
     print(json.dumps(figures, indent=1))
 
 

@@ -19,8 +19,8 @@ from avatard.face.network import AHEAD, BEHIND, EDGE, STRIDE, TAPS
 
 HERE = Path(__file__).parent
 SEED = 4
-BANDS, HEARD, MIXED, LAST, OUT = 80, 80, 144, 64, 6
-CROP, BATCH = 160, 48
+BANDS, HEARD, MIXED, KEPT, OUT = 80, 96, 192, 96, 6
+CROP, BATCH = 200, 48
 CLOSED = 5
 
 
@@ -28,23 +28,25 @@ class Mouth(nn.Module):
     """The network as ``avatard/face/network.py`` runs it."""
 
     def __init__(self) -> None:
+        """Take random weights."""
         super().__init__()
         self.hear = nn.Conv1d(BANDS, HEARD, 2 * EDGE + 1)
         self.mix = nn.Conv1d(HEARD, MIXED, TAPS, dilation=STRIDE, stride=3)
-        self.think = nn.Conv1d(MIXED, LAST, 1)
-        self.show = nn.Conv1d(LAST, OUT, 1)
+        self.keep = nn.GRU(MIXED, KEPT, batch_first=True)
+        self.show = nn.Linear(KEPT, OUT)
 
     def forward(self, columns: Tensor) -> Tensor:
         """(batch, 80, columns) to logits (batch, 6, every third column that has its surroundings)."""
-        heard = torch.relu(self.hear(columns * 0.5))
-        return self.show(torch.relu(self.think(torch.relu(self.mix(heard)))))
+        mixed = torch.relu(self.mix(torch.relu(self.hear(columns * 0.5))))
+        return self.show(self.keep(mixed.transpose(1, 2))[0]).transpose(1, 2)
 
 
 class Ear:
     """Another throat, microphone, room noise and telephone each time: on spectrograms, in decibels."""
 
     def __init__(self) -> None:
-        self.warps = torch.stack([_warp(a) for a in np.linspace(0.84, 1.19, 25)])
+        """Work out the throats."""
+        self.warps = torch.stack([_warp(a) for a in np.linspace(0.87, 1.15, 29)])
         self.at = torch.linspace(0, 1, BANDS)
 
     def curve(self, count: int, tilt: float, waves: float) -> Tensor:
@@ -58,21 +60,25 @@ class Ear:
         """Change spectrograms (batch, 80, columns); the targets change where speech is taken out."""
         count = len(columns)
         db = (columns + 4) * 12.5 - 100
-        warped = torch.bmm(self.warps[torch.randint(len(self.warps), (count,))], db)
-        db = torch.where(torch.rand(count, 1, 1) < 0.8, warped, db)
+        # Three of five are left nearly as they were spoken.
+        hard = torch.where(torch.rand(count, 1, 1) < 0.6, 0.2, 1.0)
+        throat = (torch.randn(count) * 4.5 * hard.view(-1) + 14).round().clamp(0, 28).long()
+        db = torch.bmm(self.warps[throat], db)
         real = db > -95
         gain = torch.empty(count, 1, 1).uniform_(-24, 10)
-        change = gain + self.curve(count, 5, 2.5) + torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(0, 2.2)
-        gone = torch.rand(count, 1, 1) < 0.08
+        rough = torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(0, 2)
+        change = gain + hard * (self.curve(count, 4, 2) + rough)
+        gone = torch.rand(count, 1, 1) < 0.06
         db = torch.where(real & ~gone, db + change, torch.full_like(db, -100))
-        top = torch.empty(count, 1, 1).uniform_(0.55, 1.3)
+        top = torch.where(hard < 1, torch.ones_like(hard), torch.empty(count, 1, 1).uniform_(0.6, 1.5))
         db = db - 60 * ((self.at[:, None] - top) * 12).clamp(0, 1)
-        low = torch.empty(count, 1, 1).uniform_(-0.3, 0.12)
+        low = torch.where(hard < 1, torch.zeros_like(hard), torch.empty(count, 1, 1).uniform_(-0.4, 0.1))
         db = db - 40 * ((low - self.at[:, None]) * 20).clamp(0, 1)
-        # Below the crop's mean level, that is 3 to 10 dB below how loud the speech is.
-        level = -38 + gain - torch.empty(count, 1, 1).uniform_(5, 60)
+        # The speech's loudest bands are some 12 dB above -38.
+        level = -38 + gain - torch.empty(count, 1, 1).uniform_(0, 1) * 50 - torch.where(hard < 1, 24, 4)
+        level = torch.where(gone, -38 + gain - torch.empty(count, 1, 1).uniform_(0, 60), level)
         noise = level + self.curve(count, 8, 4) + torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(1, 5)
-        noise = torch.where(torch.rand(count, 1, 1) < 0.85, noise, torch.full_like(db, -120))
+        noise = torch.where(torch.rand(count, 1, 1) < 0.8, noise, torch.full_like(db, -120))
         db = 10 * torch.log10(10 ** (db / 10) + 10 ** (noise / 10))
         rest = torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])[:, None]
         return ((db + 100) * 0.08 - 4).clamp(-4, 4), torch.where(gone, rest, target)
@@ -95,7 +101,8 @@ def _warp(factor: float) -> Tensor:
 def loss_of(logits: Tensor, target: Tensor) -> Tensor:
     """Squared distance, more where lips must meet; what wide, round and teeth do in a pause matters less."""
     shown, speech, closed = torch.sigmoid(logits), target[:, 4:5], target[:, CLOSED : CLOSED + 1]
-    weight = torch.cat([1 + 4 * closed, (0.4 + 0.6 * speech).expand(-1, 2, -1), 0.3 + 0.3 * speech, 0.3 + 0 * speech], 1)
+    aside = (0.4 + 0.6 * speech).expand(-1, 2, -1)
+    weight = torch.cat([1 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], 1)
     places = (weight * (shown[:, :5] - target[:, :5]) ** 2).mean()
     pace = ((shown[..., 1:] - shown[..., :-1]) - (target[..., 1:] - target[..., :-1]))[:, :4].square().mean()
     shut = nn.functional.binary_cross_entropy_with_logits(logits[:, CLOSED:], closed)
@@ -115,21 +122,26 @@ def crops(samples: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tens
 
 
 def save(state: dict[str, Tensor], path: Path) -> None:
-    """Store the weights, half precision, as the matrices that numpy multiplies with."""
-    hear, mix = state["hear.weight"] * 0.5, state["mix.weight"]
+    """Store the weights as the matrices that numpy multiplies with: a byte each, and a scale for each output."""
     matrices = {
-        "hear": hear.permute(2, 1, 0).reshape(-1, HEARD), "hear_bias": state["hear.bias"],
-        "mix": mix.permute(2, 1, 0).reshape(-1, MIXED), "mix_bias": state["mix.bias"],
-        "think": state["think.weight"][..., 0].T, "think_bias": state["think.bias"],
-        "show": state["show.weight"][..., 0].T, "show_bias": state["show.bias"],
-    }  # fmt: skip
-    np.savez_compressed(path, **{name: matrix.numpy().astype(np.float16) for name, matrix in matrices.items()})
+        "hear": (state["hear.weight"].permute(0, 2, 1).flatten(1) * 0.5, state["hear.bias"]),
+        "mix": (state["mix.weight"].permute(0, 2, 1).flatten(1), state["mix.bias"]),
+        "take": (state["keep.weight_ih_l0"], state["keep.bias_ih_l0"]),
+        "keep": (state["keep.weight_hh_l0"], state["keep.bias_hh_l0"]),
+        "show": (state["show.weight"], state["show.bias"]),
+    }
+    stored: dict[str, np.ndarray] = {}
+    for name, (matrix, bias) in matrices.items():
+        scale = matrix.abs().amax(1) / 127 + 1e-12
+        stored[name] = torch.round(matrix / scale[:, None]).to(torch.int8).numpy()
+        stored[f"{name}_scale"], stored[f"{name}_bias"] = scale.numpy(), bias.numpy()
+    np.savez_compressed(path, **stored)
 
 
 def main() -> None:
     """Make the corpus, train for the time given, store the weights' running mean."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--sentences", type=int, default=4500)
     parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
     parser.add_argument("--cache", type=Path, help="keep the corpus here, or take it from here")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from avatard.api.flow import FRAME_SAMPLES, Samples
-from avatard.face.shapes import REST, MouthShape, MouthTracker
+from avatard.face.shapes import LATE, REST, MouthShape, MouthTracker
 
 RECORDING = Path(__file__).parents[3] / "shared" / "audio" / "librivox_dashwood.wav"
 # Peterson and Barney's formants of a man's vowels, Hz.
@@ -43,11 +43,11 @@ def middle(sound: Samples) -> MouthShape:
     return shapes[len(shapes) // 2]
 
 
-def test_every_block_gets_its_shape_one_block_later() -> None:
+def test_every_block_gets_its_shape_four_blocks_later() -> None:
     tracker, block = MouthTracker(), vowel("ah", 0.04)
-    counts = [len(tracker.feed(block)) for _ in range(5)]
-    assert counts == [0, 1, 1, 1, 1]
-    assert len(tracker.finish()) == 1
+    counts = [len(tracker.feed(block)) for _ in range(9)]
+    assert counts == [0] * LATE + [1] * (9 - LATE)
+    assert len(tracker.finish()) == LATE
     assert tracker.finish() == []
     assert MouthTracker().finish() == []
 
