@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avatard.api.errors import StageFailed
 from avatard.face.mel import BANDS, SILENT, Columns, first_column
 
 Floats = NDArray[np.float32]
@@ -27,6 +29,8 @@ BEHIND, AHEAD = 13, 9
 """Where the first and the last of them lie before and after the picture's middle."""
 MIDDLE = 2
 """Columns from a picture's begin to its middle. All that is ahead is heard 200 ms after the picture's begin."""
+PHASES = 5
+"""Where between two columns a picture's middle lies, in steps of a fifth; each phase has weights of its own."""
 WEIGHTS = Path("models", "lipsync", "mouth.npz")
 """Under ``avatard/_data`` in a wheel, or in the checkout."""
 SMALL = 9000
@@ -84,11 +88,12 @@ class MouthNetwork:
         gates = _squashed(taken[: 2 * size] + kept[: 2 * size])
         fresh = np.tanh(taken[2 * size :] + gates[:size] * kept[2 * size :])
         self._kept = fresh + gates[size:] * (self._kept - fresh)
-        return _squashed(_product(self._kept[None], self._layers["show"])[0])
+        shown = _product(self._kept[None], self._layers["show"]).reshape(PHASES, -1)
+        return _squashed(shown[self._given % PHASES])
 
 
 def _squashed(values: Floats) -> Floats:
-    out: Floats = np.reciprocal(1 + np.exp(-values))
+    out: Floats = np.reciprocal(1 + np.exp(-np.clip(values, -30, 30)))
     return out
 
 
@@ -105,11 +110,19 @@ def _middle(index: int) -> int:
 
 @lru_cache(len(NAMES))
 def _layer(name: str) -> Layer:
-    """Read a layer's matrix, cut into blocks of rows, and its bias."""
+    """Read a layer's matrix, cut into blocks of rows, and its bias.
+
+    Raises:
+        StageFailed: the file is missing or broken.
+    """
     package = Path(__file__).parent.parent
     inside = package / "_data"
-    with np.load((inside if inside.is_dir() else package.parent) / WEIGHTS, allow_pickle=False) as stored:
-        matrix, bias = stored[name] * stored[f"{name}_scale"][:, None], stored[f"{name}_bias"]
+    path = (inside if inside.is_dir() else package.parent) / WEIGHTS
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            matrix, bias = stored[name] * stored[f"{name}_scale"][:, None], stored[f"{name}_bias"]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as err:
+        raise StageFailed("render", "mouth", f"{path} cannot be read, install avatard again ({err})") from err
     outputs, inputs = matrix.shape
     count = next(n for n in range(1, outputs + 1) if outputs % n == 0 and outputs // n * inputs <= SMALL)
     return np.ascontiguousarray(matrix).reshape(count, outputs // count, inputs), bias

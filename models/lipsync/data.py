@@ -17,6 +17,8 @@ from speech import Espeak, Spoken
 from avatard.face.mel import COLUMNS_PER_SECOND, mel
 
 RATE = 16_000
+PHASES = 5
+"""Where the middle of a picture may lie between two columns: in steps of a fifth, two before to two after."""
 UNSEEN = ("f4", "m5", "klatt4", "Andy", "belinda", "steph2", "boris", "anika")
 """Variants that no training sentence is spoken with: the network is judged on them."""
 VARIANTS = (
@@ -83,7 +85,7 @@ class Sample:
     columns: NDArray[np.float16]
     """shape (n, 80)"""
     target: NDArray[np.float16]
-    """open, wide, round, teeth, speech, closed; shape (n, 6)"""
+    """open, wide, round, teeth, speech, closed, at each phase around a column; shape (n, 5, 6)"""
 
 
 def dictionary() -> list[str]:
@@ -130,8 +132,9 @@ def spoken(rng: np.random.Generator, espeak: Espeak, words: list[str]) -> Spoken
 def sample(sound: NDArray[np.floating], truth: Track, speed: float = 1.0) -> Sample:
     """Pair a 16 kHz recording's columns with the track; column j is heard at j / 80 s."""
     columns = mel(sound)
-    at = np.rint(np.arange(len(columns)) / COLUMNS_PER_SECOND * speed * GRID).astype(int).clip(0, len(truth.speech) - 1)
-    target = np.concatenate([truth.mouth[at], truth.speech[at, None], truth.closed[at, None]], 1)
+    times = (np.arange(len(columns))[:, None] + (np.arange(PHASES) - PHASES // 2) / PHASES) / COLUMNS_PER_SECOND * speed
+    at = np.rint(times * GRID).astype(int).clip(0, len(truth.speech) - 1)
+    target = np.concatenate([truth.mouth[at], truth.speech[at][..., None], truth.closed[at][..., None]], 2)
     return Sample(columns.astype(np.float16), target.astype(np.float16))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-GRID = 200
+GRID = 400
 """Places a second at which tracks are worked out."""
 SPREAD = 35.0
 """Standard deviation of the smoothing, ms: how far sounds colour their neighbours."""
@@ -126,7 +126,7 @@ def track(phones: list[Phone], seconds: float) -> Track:
 
 
 def _smoothed(values: NDArray[np.float32], beyond: float) -> NDArray[np.float32]:
-    half = 30
+    half = GRID * 3 // 20
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * 1000 / GRID / SPREAD) ** 2)
     padded = np.pad(values, half, constant_values=beyond)
     return np.convolve(padded, kernel / kernel.sum(), "valid").astype(np.float32)

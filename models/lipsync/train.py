@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data import Sample, corpus
+from data import PHASES, Sample, corpus
 from torch import Tensor, nn
 
 from avatard.face.network import AHEAD, BEHIND, EDGE, STRIDE, TAPS
@@ -33,12 +33,12 @@ class Mouth(nn.Module):
         self.hear = nn.Conv1d(BANDS, HEARD, 2 * EDGE + 1)
         self.mix = nn.Conv1d(HEARD, MIXED, TAPS, dilation=STRIDE, stride=3)
         self.keep = nn.GRU(MIXED, KEPT, batch_first=True)
-        self.show = nn.Linear(KEPT, OUT)
+        self.show = nn.Linear(KEPT, PHASES * OUT)
 
     def forward(self, columns: Tensor) -> Tensor:
-        """(batch, 80, columns) to logits (batch, 6, every third column that has its surroundings)."""
+        """(batch, 80, columns) to logits (batch, every third column that has its surroundings, phases, 6)."""
         mixed = torch.relu(self.mix(torch.relu(self.hear(columns * 0.5))))
-        return self.show(self.keep(mixed.transpose(1, 2))[0]).transpose(1, 2)
+        return self.show(self.keep(mixed.transpose(1, 2))[0]).unflatten(2, (PHASES, OUT))
 
 
 class Ear:
@@ -80,8 +80,8 @@ class Ear:
         noise = level + self.curve(count, 8, 4) + torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(1, 5)
         noise = torch.where(torch.rand(count, 1, 1) < 0.8, noise, torch.full_like(db, -120))
         db = 10 * torch.log10(10 ** (db / 10) + 10 ** (noise / 10))
-        rest = torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])[:, None]
-        return ((db + 100) * 0.08 - 4).clamp(-4, 4), torch.where(gone, rest, target)
+        rest = torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
+        return ((db + 100) * 0.08 - 4).clamp(-4, 4), torch.where(gone[..., None], rest, target)
 
 
 def _warp(factor: float) -> Tensor:
@@ -100,25 +100,25 @@ def _warp(factor: float) -> Tensor:
 
 def loss_of(logits: Tensor, target: Tensor) -> Tensor:
     """Squared distance, more where lips must meet; what wide, round and teeth do in a pause matters less."""
-    shown, speech, closed = torch.sigmoid(logits), target[:, 4:5], target[:, CLOSED : CLOSED + 1]
-    aside = (0.4 + 0.6 * speech).expand(-1, 2, -1)
-    weight = torch.cat([1 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], 1)
-    places = (weight * (shown[:, :5] - target[:, :5]) ** 2).mean()
-    pace = ((shown[..., 1:] - shown[..., :-1]) - (target[..., 1:] - target[..., :-1]))[:, :4].square().mean()
-    shut = nn.functional.binary_cross_entropy_with_logits(logits[:, CLOSED:], closed)
+    shown, speech, closed = torch.sigmoid(logits), target[..., 4:5], target[..., CLOSED:]
+    aside = (0.4 + 0.6 * speech).expand(-1, -1, -1, 2)
+    weight = torch.cat([1 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], -1)
+    places = (weight * (shown[..., :5] - target[..., :5]) ** 2).mean()
+    pace = ((shown[:, 1:] - shown[:, :-1]) - (target[:, 1:] - target[:, :-1]))[..., :4].square().mean()
+    shut = nn.functional.binary_cross_entropy_with_logits(logits[..., CLOSED:], closed)
     return places + 0.5 * pace + 0.02 * shut
 
 
 def crops(samples: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Cut pieces of random samples; what is outside is silence."""
     columns = np.full((BATCH, CROP, BANDS), -4, np.float32)
-    target = np.tile(np.array([0, 0.5, 0, 0, 0, 0], np.float32), (BATCH, CROP, 1))
+    target = np.tile(np.array([0, 0.5, 0, 0, 0, 0], np.float32), (BATCH, CROP, PHASES, 1))
     for row, number in enumerate(rng.integers(len(samples), size=BATCH)):
         one = samples[number]
         at = int(rng.integers(0, max(1, len(one.columns) - CROP)))
         size = min(CROP, len(one.columns) - at)
         columns[row, :size], target[row, :size] = one.columns[at : at + size], one.target[at : at + size]
-    return torch.from_numpy(columns).transpose(1, 2), torch.from_numpy(target).transpose(1, 2)
+    return torch.from_numpy(columns).transpose(1, 2), torch.from_numpy(target)
 
 
 def save(state: dict[str, Tensor], path: Path) -> None:
@@ -173,8 +173,8 @@ def main() -> None:
         columns, target = ear(*crops(samples, rng))
         logits = net(columns)
         first = EDGE + BEHIND
-        seen = target[:, :, first : CROP - AHEAD - EDGE : 3][..., : logits.shape[-1]]
-        loss = loss_of(logits[..., : seen.shape[-1]], seen)
+        seen = target[:, first : CROP - AHEAD - EDGE : 3]
+        loss = loss_of(logits, seen)
         best.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

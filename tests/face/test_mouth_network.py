@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avatard.api.errors import StageFailed
+from avatard.face import network
 from avatard.face.mel import mel
 from avatard.face.network import MouthNetwork
 from avatard.face.shapes import REST, MouthTracker
@@ -91,3 +94,13 @@ def test_nothing_is_drawn_out_of_silence() -> None:
     tracker = MouthTracker()
     shapes = [shape for _ in range(50) for shape in tracker.feed(np.zeros(1920, np.int16))] + tracker.finish()
     assert shapes == [REST] * 50
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut short", b"\x93NUMPY not an archive"])
+def test_broken_weights_are_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if content is not None:
+        (tmp_path / "mouth.npz").write_bytes(content)
+    monkeypatch.setattr(network, "WEIGHTS", tmp_path / "mouth.npz")
+    network._layer.cache_clear()
+    with pytest.raises(StageFailed, match=r"mouth\.npz cannot be read"):
+        MouthTracker()

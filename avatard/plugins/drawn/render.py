@@ -105,6 +105,7 @@ async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIter
     """Open the painter; leaving the block puts it down."""
     from avatard.plugins.drawn.engine import Painter
 
+    MouthTracker()  # reads its weights now, so that what is wrong with them is told before anybody speaks
     painter = context.model(Painter, MEGABYTES, palette=config.palette, size=config.size, seed=config.seed)
     try:
         await painter.load()
