@@ -119,7 +119,7 @@ def _layer(name: str) -> Layer:
     inside = package / "_data"
     path = (inside if inside.is_dir() else package.parent) / WEIGHTS
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             matrix, bias = stored[name] * stored[f"{name}_scale"][:, None], stored[f"{name}_bias"]
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as err:
         raise StageFailed("render", "mouth", f"{path} cannot be read, install avatard again ({err})") from err

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from phones import GRID, Track, track
-from speech import Espeak, Spoken
+from speech import Espeak, Spoken, flite
 
 from avatard.face.mel import COLUMNS_PER_SECOND, mel
 
@@ -30,6 +30,8 @@ VARIANTS = (
     "robert", "sandro", "shelby", "steph", "steph3", "travis", "victor", "zac", "grandma", "grandpa", "whisper",
     "croak",
 )  # fmt: skip
+PEOPLE, UNSEEN_PERSON = ("slt", "rms", "kal16"), "awb"
+"""flite's voices, which were made from recordings of people; and the one that judges."""
 ACCENTS = {
     "en-us": 0.5, "en": 0.2, "en-gb-x-rp": 0.075, "en-gb-scotland": 0.075, "en-gb-x-gbclan": 0.075, "en-029": 0.075,
 }  # fmt: skip
@@ -118,6 +120,8 @@ def sentence(rng: np.random.Generator, words: list[str], tongue: str) -> str:
 
 def spoken(rng: np.random.Generator, espeak: Espeak, words: list[str]) -> Spoken:
     """Have a made-up sentence spoken by a voice of the training's."""
+    if rng.random() < 0.4:
+        return flite(sentence(rng, words, "en-us"), str(rng.choice(PEOPLE)), float(rng.uniform(0.7, 1.25)))
     if rng.random() < 0.12:
         tongue = str(rng.choice(list(TONGUES)))
     else:
@@ -215,6 +219,15 @@ def corpus(count: int, seed: int) -> list[Sample]:
             sound = noise(rng, int(rng.uniform(2, 4) * RATE)) * 0.07 * 10 ** (-rng.uniform(0, 50) / 20)
             samples.append(sample(sound, track([], len(sound) / RATE)))
     return samples
+
+
+def person(seed: int = 98) -> list[tuple[NDArray[np.int16], Track]]:
+    """Speak the held-out sentences with the flite voice that is not in the training."""
+    rng, out = np.random.default_rng(seed), []
+    for text in HELD_OUT:
+        said = flite(text, UNSEEN_PERSON, float(rng.uniform(0.8, 1.1)))
+        out.append((said.sound, track(said.phones, len(said.sound) / RATE)))
+    return out
 
 
 HELD_OUT = (

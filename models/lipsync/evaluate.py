@@ -7,11 +7,12 @@ in silence and in noise; and what a picture costs.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import numpy as np
 import soxr
-from data import RATE, held_out
+from data import RATE, held_out, person
 from numpy.typing import NDArray
 from phones import GRID, Track
 from speech import Espeak
@@ -45,10 +46,10 @@ def correlation(a: NDArray[np.floating], b: NDArray[np.floating], lag: int) -> f
     return float(np.corrcoef(a[max(0, lag) : count + min(0, lag)], b[max(0, -lag) : count - max(0, lag)])[0, 1])
 
 
-def synthetic() -> dict[str, object]:
-    """Judge on the held-out sentences in unseen voices."""
+def judged(recordings: list[tuple[NDArray[np.int16], Track]]) -> dict[str, object]:
+    """Compare with what is known of the recordings."""
     seen, truth, closed = [], [], []
-    for sound, track in held_out(Espeak()):
+    for sound, track in recordings:
         got = shapes(sound)
         at = at_frames(track, len(got))
         seen.append(got)
@@ -90,7 +91,10 @@ def cost() -> dict[str, float]:
 
 def main() -> None:
     """Print the figures as JSON."""
-    figures = {"unseen": synthetic(), "most_movement_without_speech": stillness(), "microseconds": cost()}
+    figures: dict[str, object] = {"unseen": judged(held_out(Espeak()))}
+    if shutil.which("flite"):
+        figures["unseen_person"] = judged(person())
+    figures |= {"most_movement_without_speech": stillness(), "microseconds": cost()}
     print(json.dumps(figures, indent=1))
 
 

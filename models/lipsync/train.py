@@ -110,14 +110,16 @@ def loss_of(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def crops(samples: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Cut pieces of random samples; what is outside is silence."""
+    """Cut pieces of random samples; what is outside is silence, and a third begins with it."""
     columns = np.full((BATCH, CROP, BANDS), -4, np.float32)
     target = np.tile(np.array([0, 0.5, 0, 0, 0, 0], np.float32), (BATCH, CROP, PHASES, 1))
     for row, number in enumerate(rng.integers(len(samples), size=BATCH)):
         one = samples[number]
         at = int(rng.integers(0, max(1, len(one.columns) - CROP)))
-        size = min(CROP, len(one.columns) - at)
-        columns[row, :size], target[row, :size] = one.columns[at : at + size], one.target[at : at + size]
+        lead = int(rng.integers(0, 80)) if rng.random() < 0.33 else 0
+        size = min(CROP - lead, len(one.columns) - at)
+        part = slice(lead, lead + size)
+        columns[row, part], target[row, part] = one.columns[at : at + size], one.target[at : at + size]
     return torch.from_numpy(columns).transpose(1, 2), torch.from_numpy(target)
 
 
@@ -142,7 +144,7 @@ def main() -> None:
     """Make the corpus, train for the time given, store the weights' running mean."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--sentences", type=int, default=4500)
+    parser.add_argument("--sentences", type=int, default=3600)
     parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
     parser.add_argument("--cache", type=Path, help="keep the corpus here, or take it from here")
     args = parser.parse_args()
@@ -184,7 +186,7 @@ def main() -> None:
             mean[name].lerp_(value, 0.005 if step > 500 else 0.1)
         if step % 200 == 199:
             print(f"step {step + 1}  loss {lately:.5f}  {time.monotonic() - began:.0f} s", flush=True)
-        if step % 1000 == 999 or step == args.steps - 1:
+        if step % 500 == 499 or step == args.steps - 1:
             save(mean, args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1000:.0f} kB")
 
