@@ -1,8 +1,8 @@
 """The network that hears mouths: spectra in, open, wide, round and teeth out. Plain numpy.
 
-Each spectral column is heard together with its neighbours, once; a picture is made of twelve such columns around its
-middle, and of what is kept of those before (a gated recurrent unit: whose voice it is, in what room). How it is
-trained, and on what, stands in models/lipsync.
+Each spectral column is put on the scale of how loud the voice is of late and heard together with its neighbours, once;
+a picture is made of twelve such columns around its middle, and of what is kept of those before (a gated recurrent
+unit: whose voice it is, in what room). How it is trained, and on what, stands in models/lipsync.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ EDGE = 2
 """Columns to each side that a column is heard with."""
 TAPS, STRIDE = 12, 2
 """How many heard columns a picture is made of, and how far apart they are."""
-BEHIND, AHEAD = 13, 9
+BEHIND, AHEAD = 15, 7
 """Where the first and the last of them lie before and after the picture's middle."""
+FALL, HUSHED, EARLY = 0.006, -1.0, 3
+"""How loud it is of late: the loudest band's fall a column (6 dB a second), its least (-62 dB), and how many columns
+ahead it is looked up."""
 MIDDLE = 2
 """Columns from a picture's begin to its middle. All that is ahead is heard 200 ms after the picture's begin."""
 PHASES = 5
@@ -47,7 +50,10 @@ class MouthNetwork:
     def __init__(self) -> None:
         """Nothing was heard yet: silence lies before."""
         self._layers = {name: _layer(name) for name in NAMES}
-        self._columns: Floats = np.full((BEHIND - MIDDLE + EDGE, BANDS), SILENT, np.float32)
+        self._loud = HUSHED
+        self._scales: Floats = np.zeros(0, np.float32)
+        self._fresh: Floats = np.zeros((0, BANDS), np.float32)
+        self._columns = self._scaled(np.full((BEHIND - MIDDLE + EDGE, BANDS), SILENT, np.float32))
         self._heard: Floats = np.zeros((0, self._layers["hear"][1].size), np.float32)
         self._gone = MIDDLE - BEHIND
         """Which column ``heard`` begins with, counted from the stream's first."""
@@ -68,11 +74,24 @@ class MouthNetwork:
         """Take the last columns, silence follows; return the pictures up to ``frames`` that are left."""
         left = max(0, frames - self._given)
         behind = self._gone + len(self._heard) + len(columns)
-        missing = np.full((max(0, _middle(frames) + AHEAD + EDGE - behind), BANDS), SILENT, np.float32)
+        missing = np.full((max(0, _middle(frames) + AHEAD + EDGE + EARLY - behind), BANDS), SILENT, np.float32)
         return self.feed(np.concatenate([columns, missing]))[:left]
 
+    def _scaled(self, columns: Columns) -> Floats:
+        """Put columns on the voice's own scale; each waits for ``EARLY`` more."""
+        scales = []
+        for peak in columns.max(axis=1).tolist():
+            self._loud = max(peak, self._loud - FALL, HUSHED)
+            scales.append(self._loud)
+        self._scales = np.concatenate([self._scales, np.array(scales, np.float32)])
+        self._fresh = np.concatenate([self._fresh, columns])
+        count = max(0, len(self._fresh) - EARLY)
+        out: Floats = np.clip(self._fresh[:count] - self._scales[EARLY:, None], -5, 1) + 2
+        self._fresh, self._scales = self._fresh[count:], self._scales[count:]
+        return out
+
     def _hear(self, columns: Columns) -> None:
-        self._columns = np.concatenate([self._columns, columns])
+        self._columns = np.concatenate([self._columns, self._scaled(columns)])
         size = 2 * EDGE + 1
         count = max(0, len(self._columns) - size + 1)
         around = np.empty((count, size, BANDS), np.float32)

@@ -15,7 +15,7 @@ import torch
 from data import PHASES, Sample, corpus
 from torch import Tensor, nn
 
-from avatard.face.network import AHEAD, BEHIND, EDGE, STRIDE, TAPS
+from avatard.face.network import AHEAD, BEHIND, EARLY, EDGE, FALL, HUSHED, STRIDE, TAPS
 
 HERE = Path(__file__).parent
 SEED = 4
@@ -60,8 +60,8 @@ class Ear:
         """Change spectrograms (batch, 80, columns); the targets change where speech is taken out."""
         count = len(columns)
         db = (columns + 4) * 12.5 - 100
-        # Three of five are left nearly as they were spoken.
-        hard = torch.where(torch.rand(count, 1, 1) < 0.6, 0.2, 1.0)
+        # Four of five are left nearly as they were spoken.
+        hard = torch.where(torch.rand(count, 1, 1) < 0.8, 0.2, 1.0)
         throat = (torch.randn(count) * 4.5 * hard.view(-1) + 14).round().clamp(0, 28).long()
         db = torch.bmm(self.warps[throat], db)
         real = db > -95
@@ -84,6 +84,14 @@ class Ear:
         return ((db + 100) * 0.08 - 4).clamp(-4, 4), torch.where(gone[..., None], rest, target)
 
 
+def scaled(columns: Tensor) -> Tensor:
+    """Put spectrograms (batch, 80, columns) on the scale of how loud the voice is of late."""
+    fall = FALL * torch.arange(columns.shape[2])
+    loud = (torch.cummax(columns.amax(1) + fall, 1).values - fall).clamp(min=HUSHED)
+    loud = torch.cat([loud[:, EARLY:], loud[:, -1:].expand(-1, EARLY)], 1)
+    return (columns - loud[:, None]).clamp(-5, 1) + 2
+
+
 def _warp(factor: float) -> Tensor:
     """A matrix that moves a spectrum from each band's frequency to ``factor`` times it."""
     low, high = 0.825, 44.5  # Slaney mel of 55 and 7600 Hz
@@ -102,11 +110,11 @@ def loss_of(logits: Tensor, target: Tensor) -> Tensor:
     """Squared distance, more where lips must meet; what wide, round and teeth do in a pause matters less."""
     shown, speech, closed = torch.sigmoid(logits), target[..., 4:5], target[..., CLOSED:]
     aside = (0.4 + 0.6 * speech).expand(-1, -1, -1, 2)
-    weight = torch.cat([1 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], -1)
+    weight = torch.cat([1.5 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], -1)
     places = (weight * (shown[..., :5] - target[..., :5]) ** 2).mean()
     pace = ((shown[:, 1:] - shown[:, :-1]) - (target[:, 1:] - target[:, :-1]))[..., :4].square().mean()
     shut = nn.functional.binary_cross_entropy_with_logits(logits[..., CLOSED:], closed)
-    return places + 0.5 * pace + 0.02 * shut
+    return places + 0.25 * pace + 0.02 * shut
 
 
 def crops(samples: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -143,7 +151,7 @@ def save(state: dict[str, Tensor], path: Path) -> None:
 def main() -> None:
     """Make the corpus, train for the time given, store the weights' running mean."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--sentences", type=int, default=3600)
     parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
     parser.add_argument("--cache", type=Path, help="keep the corpus here, or take it from here")
@@ -173,7 +181,7 @@ def main() -> None:
         for group in best.param_groups:
             group["lr"] = 2e-3 * min(1, step / 200) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps)) + 1e-6
         columns, target = ear(*crops(samples, rng))
-        logits = net(columns)
+        logits = net(scaled(columns))
         first = EDGE + BEHIND
         seen = target[:, first : CROP - AHEAD - EDGE : 3]
         loss = loss_of(logits, seen)
