@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from avatard.api.flow import Samples
-from avatard.face.cut import FACTOR, Decimator
+from avatard.face.cut import Decimator
 from avatard.face.mel import MelStream
 from avatard.face.network import Floats, MouthNetwork
 
@@ -45,28 +43,19 @@ class MouthTracker:
     def __init__(self) -> None:
         """Nothing was heard yet."""
         self._decimator, self._mel, self._network = Decimator(), MelStream(), MouthNetwork()
-        self._early = Decimator.delay
         self._blocks = 0
 
     def feed(self, block: Samples) -> list[MouthShape]:
         """Take the next 1920 samples at 48 kHz; return the shapes that are settled: each waits for four blocks more."""
         self._blocks += 1
-        return [_shape(row) for row in self._network.feed(self._mel.feed(self._heard(block)))]
+        # The 16 kHz copy comes half a millisecond late; that is not seen.
+        return [_shape(row) for row in self._network.feed(self._mel.feed(self._decimator.feed(block)))]
 
     def finish(self) -> list[MouthShape]:
         """The answer has ended: return the shapes that were still waiting."""
-        rest = self._mel.feed(self._heard(np.zeros(Decimator.delay * FACTOR, np.int16)))
-        columns = np.concatenate([rest, self._mel.finish()])
-        rows = self._network.finish(columns, self._blocks)
+        rows = self._network.finish(self._mel.finish(), self._blocks)
         self._blocks = 0
         return [_shape(row) for row in rows]
-
-    def _heard(self, block: Samples) -> Floats:
-        """The block at 16 kHz, in step with the sound."""
-        sound = self._decimator.feed(block)
-        early = min(self._early, len(sound))
-        self._early -= early
-        return sound[early:]
 
 
 def _shape(row: Floats) -> MouthShape:

@@ -19,7 +19,7 @@ from avatard.face.network import AHEAD, BEHIND, EARLY, EDGE, FALL, HUSHED, STRID
 
 HERE = Path(__file__).parent
 SEED = 4
-BANDS, HEARD, MIXED, KEPT, OUT = 80, 96, 192, 96, 6
+BANDS, HEARD, MIXED, KEPT, OUT = 80, 112, 224, 112, 6
 CROP, BATCH = 200, 48
 CLOSED = 5
 
@@ -151,7 +151,7 @@ def save(state: dict[str, Tensor], path: Path) -> None:
 def main() -> None:
     """Make the corpus, train for the time given, store the weights' running mean."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--sentences", type=int, default=3600)
     parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
     parser.add_argument("--cache", type=Path, help="keep the corpus here, or take it from here")

@@ -32,13 +32,18 @@ def write(path: Path, sound: np.ndarray, rate: int = 16_000, channels: int = 1, 
 
 
 def spoken(seconds: float, rate: int = 16_000) -> np.ndarray:
-    """An "ah" that comes and goes four times a second."""
+    """An "ah" that comes and goes twice a second, its pitch falling."""
     time = np.arange(round(seconds * rate)) / rate
+    pitch = 135 - 60 * (time % 0.5)
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
     sound = np.zeros_like(time)
-    for harmonic in np.arange(120, min(4000, rate / 2), 120):
-        near = sum(1 / (1 + ((harmonic - formant) / 90) ** 2) for formant in (730, 1090, 2440))
-        sound += near * 120 / harmonic * np.sin(2 * np.pi * harmonic * time)
-    return 0.3 * sound / np.abs(sound).max() * np.clip(np.sin(8 * np.pi * time) + 0.3, 0, 1)
+    for number in range(1, int(min(3600, rate / 2.2) / 135)):
+        harmonic = number * pitch
+        gain = pitch / harmonic
+        for formant, breadth in ((730, 80), (1090, 100), (2440, 130)):
+            gain = gain / abs(1 - (harmonic / formant) ** 2 + 1j * harmonic * breadth / formant**2)
+        sound += gain * np.sin(number * phase)
+    return 0.3 * sound / max(1e-9, np.abs(sound).max()) * np.clip(2 * np.sin(4 * np.pi * time), 0, 1)
 
 
 def track(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
