@@ -221,6 +221,18 @@ def corpus(count: int, seed: int) -> list[Sample]:
     return samples
 
 
+def usual(espeak: Espeak) -> list[tuple[NDArray[np.int16], Track]]:
+    """Speak the held-out sentences as avatard speaks when nothing else is configured."""
+    import soxr
+
+    out = []
+    for text in HELD_OUT:
+        said = espeak.speak(text, "en-us", 165)
+        sound = soxr.resample(said.sound.astype(np.float32), said.rate, RATE).clip(-32768, 32767).astype(np.int16)
+        out.append((sound, track(said.phones, len(sound) / RATE)))
+    return out
+
+
 def person(seed: int = 98) -> list[tuple[NDArray[np.int16], Track]]:
     """Speak the held-out sentences with the flite voice that is not in the training."""
     rng, out = np.random.default_rng(seed), []

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import soxr
-from data import RATE, held_out, person
+from data import RATE, held_out, person, usual
 from numpy.typing import NDArray
 from phones import GRID, Track
 from speech import Espeak
@@ -91,7 +91,8 @@ def cost() -> dict[str, float]:
 
 def main() -> None:
     """Print the figures as JSON."""
-    figures: dict[str, object] = {"unseen": judged(held_out(Espeak()))}
+    espeak = Espeak()
+    figures: dict[str, object] = {"usual_voice": judged(usual(espeak)), "unseen": judged(held_out(espeak))}
     if shutil.which("flite"):
         figures["unseen_person"] = judged(person())
     figures |= {"most_movement_without_speech": stillness(), "microseconds": cost()}
