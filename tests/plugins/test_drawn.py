@@ -47,10 +47,8 @@ class Here:
 class Blank:
     """Draws nothing, quickly."""
 
-    def talk(self, index: int, shape: MouthShape, lift: float) -> Pixels:
+    def talk(self, index: int, shape: MouthShape, lift: float, share: float) -> Pixels:
         return np.zeros((2, 2, 3), np.uint8)
-
-    rest = talk
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +102,25 @@ async def test_at_half_rate_every_second_picture_is_left_out_but_never_the_last(
         pictures = [frame.pixels is not None for frame in frames]
         assert pictures[::2] == [True] * len(pictures[::2]) and pictures[-1]
         assert pictures.count(False) >= 7
+
+
+async def test_an_answer_begins_and_ends_with_the_loops_first_picture(painter: Painter) -> None:
+    quiet = np.zeros(4 * FRAME_SAMPLES, np.int16)
+    face = DrawnFace(Here(painter))
+    still = (await anext(face.idle(4))).pixels
+    for _ in range(2):
+        frames = [frame.pixels async for frame in face.render(speech(quiet, hum(0.8), quiet))]
+        assert np.array_equal(frames[0], still) and np.array_equal(frames[-1], still)
+        assert not any(np.array_equal(frame, still) for frame in frames[6:-6])
+
+
+async def test_its_motion_grows_from_nothing_and_ends_in_nothing() -> None:
+    model = Here(Blank())
+    async for _frame in DrawnFace(model).render(speech(hum(2))):
+        pass
+    shares = [call[4] for call in model.calls]
+    assert shares[0] == shares[-1] == 0 and shares[20:-10] == [1] * 20
+    assert max(abs(b - a) for a, b in pairwise(shares)) < 0.4
 
 
 async def test_an_answer_without_sound_has_no_frames() -> None:
@@ -198,6 +215,21 @@ def test_a_shape_is_seen_where_the_mouth_is_and_nowhere_else(painter: Painter) -
 def test_shut_lids_hide_the_eyes(painter: Painter) -> None:
     awake, asleep = (around(painter._draw(Pose(lids=lids), REST, 0), (190, 262), 20, 20, 5) for lids in (0.0, 1.0))
     assert awake.min() < 60 < asleep.min()
+
+
+def test_teeth_are_seen_in_a_hiss_and_hidden_behind_pursed_lips(painter: Painter) -> None:
+    def light(shape: MouthShape) -> int:
+        return int((around(painter._draw(Pose(), shape, 0), MOUTH, 40, 15, 30).min(-1) > 215).sum())
+
+    hiss, bare, pursed = MouthShape(0.3, 0.75, 0, 0.95), MouthShape(0.3, 0.75, 0, 0.1), MouthShape(0.3, 0.15, 1, 0)
+    assert light(hiss) > 1.15 * light(bare)
+    assert light(pursed) < 0.2 * light(bare)
+
+
+def test_pursed_lips_are_as_round_as_they_are_wide() -> None:
+    curves = lips(MouthShape(0.25, 0.15, 1, 0), (0, 0))
+    tall = (curves.outer_lower - curves.outer_upper).max()
+    assert 0.7 < tall / np.ptp(curves.outer_x) < 1.4
 
 
 def test_there_is_no_seam_around_what_is_redrawn() -> None:

@@ -51,9 +51,16 @@ class Painter:
         self._mouth = Mouth(cv2, self._scale, PALETTES[palette])
         self._leaves = Leaves(cv2, self._scale, self._base)
 
-    def talk(self, index: int, shape: MouthShape, lift: float) -> Pixels:
-        """Draw picture ``index`` of the face's life with this mouth; ``lift`` (0-1) raises the brows and nods."""
-        return self._draw(self._life.pose(index), shape, lift)
+    def talk(self, index: int, shape: MouthShape, lift: float, share: float = 1.0) -> Pixels:
+        """Draw picture ``index`` of the face's life with this mouth.
+
+        Args:
+            index: where in its life the face is.
+            shape: the mouth.
+            lift: 0-1, raises the brows and nods.
+            share: how much of its motion shows: 0 is the first picture of ``rest``.
+        """
+        return self._draw(self._life.pose(index).part(share), shape, lift * share)
 
     def rest(self, index: int, length: int) -> Pixels:
         """Draw picture ``index`` of a silent loop of ``length`` pictures."""

@@ -35,6 +35,14 @@ class Pose:
     sway: float = 0.0
     """The leaves' tips: right."""
 
+    def part(self, share: float) -> Pose:
+        """Return the pose between looking straight ahead (0) and this one (1)."""
+        return Pose(
+            shift=(self.shift[0] * share, self.shift[1] * share), tilt=self.tilt * share,
+            turn=(self.turn[0] * share, self.turn[1] * share), gaze=(self.gaze[0] * share, self.gaze[1] * share),
+            lids=self.lids * share, sway=self.sway * share,
+        )  # fmt: skip
+
 
 class Life:
     """A seed's motion; with a length it is a loop whose last picture leads back into its first."""

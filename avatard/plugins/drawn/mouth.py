@@ -43,18 +43,18 @@ def lips(shape: MouthShape, turn: tuple[float, float]) -> Lips:
     """Shape the lips; shut they smile."""
     opened, wide, pursed = shape.open, shape.wide, shape.round
     half = 47 * (1 + 0.56 * (wide - 0.5) * (1 - 0.35 * opened) - 0.48 * pursed - 0.02 * opened)
-    smile = 12.5 * (1 - 0.75 * pursed) * (1 - 0.55 * opened) * (0.75 + 0.5 * wide)
-    up, down = (12 + 4 * pursed) * opened**0.8, (46 - 5 * pursed) * opened**0.8
+    smile = 12.5 * (1 - 0.95 * pursed) * (1 - 0.55 * opened) * (0.75 + 0.5 * wide)
+    up, down = (12 + 13 * pursed) * opened**0.8, (46 - 12 * pursed) * opened**0.8
     cx, cy = MOUTH[0] + turn[0], MOUTH[1] + turn[1] - 3 * opened
     bend = 2.0 + 0.5 * opened * (1 - pursed)
     full = (1 - np.abs(T) ** bend) ** (0.62 - 0.1 * pursed)
     lip = (1 - np.abs(T) ** 2.2) ** 0.8
-    thick_up, thick_low = 4.8 + 3.4 * pursed, 6.6 + 3.6 * pursed + 1.2 * opened
+    thick_up, thick_low = 4.8 + 4.4 * pursed, 6.6 + 3.6 * pursed + 1.2 * opened
     seam = cy - smile * (T**2 - 0.4)
     cupid = 1.6 * np.exp(-((T / 0.15) ** 2)) * (1 - 0.5 * opened)
     return Lips(
         x=cx + half * T,
-        outer_x=cx + (half + 3.4 + 2 * pursed) * T,
+        outer_x=cx + (half + 3.4 + 3.6 * pursed) * T,
         seam=seam,
         upper=seam - up * full,
         lower=seam + down * full,
@@ -90,7 +90,7 @@ class Mouth:
         patch = self._skin(pen, patch, curves)
         gap = float(np.max(curves.lower - curves.upper))
         if gap > SEAM:
-            patch = self._inside(pen, patch, curves, gap, shape.round)
+            patch = self._inside(pen, patch, curves, gap, shape)
         else:
             pen.stroke(patch, curves.x, curves.seam, 2.4, self._line)
         pen.of(canvas)[:] = patch
@@ -110,7 +110,7 @@ class Mouth:
         pen.fill(mask, curves.outer_x, curves.outer_upper, curves.outer_lower, 255)
         return pen.lay(patch, pen.soft(colours, 1.1), pen.soft(mask, 0.6), 0.88)
 
-    def _inside(self, pen: Pen, patch: Patch, curves: Lips, gap: float, pursed: float) -> Patch:
+    def _inside(self, pen: Pen, patch: Patch, curves: Lips, gap: float, shape: MouthShape) -> Patch:
         x, upper, lower = curves.x, curves.upper, curves.lower
         inner, mask = pen.plain(INSIDE), pen.mask()
         arch = np.sqrt(np.clip(1 - (T / 0.74) ** 2, 0, 1))
@@ -121,8 +121,12 @@ class Mouth:
             pen.fill(inner, x, tongue, lower + 3, TONGUE)
             pen.fill(inner, x, tongue + 0.07 * gap, tongue + 0.07 * gap + 0.16 * gap * (hump - 0.45), TONGUE_LIGHT)
         inner = pen.soft(inner, 1.5)
-        tall = min(10.5, 0.56 * gap) * (1 - 0.9 * pursed)
+        tall = min(10.5, 0.56 * gap) * (0.85 + 0.3 * shape.teeth) * (1 - 0.9 * shape.round)
         bow = np.sqrt(np.clip(1 - np.abs(T / 0.87) ** 6, 0, 1))
+        bared = min(1.0, max(0.0, 2.5 * shape.teeth - 1.2)) * min(6.5, 0.3 * gap) * (1 - 0.5 * shape.round)
+        if bared > 1:
+            row = np.sqrt(np.clip(1 - np.abs(T / 0.74) ** 4, 0, 1))
+            pen.fill(inner, x, lower - bared * row, lower + 3 * row, TEETH_SHADE)
         pen.fill(inner, x, upper - 3 * bow, upper + tall * bow, TEETH)
         pen.fill(inner, x, upper - 3 * bow, upper + 0.25 * tall * bow, TEETH_SHADE)
         pen.fill(mask, x, upper, lower, 255)

@@ -14,10 +14,12 @@ from avatard.api.errors import Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.cut import blocks
-from avatard.face.shapes import MouthShape, MouthTracker
+from avatard.face.shapes import REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import Palette, RenderConfig
 
 MEGABYTES = 60
+EASE_IN = 12
+"""Pictures in which an answer leaves the pose that the silent loop begins and ends with."""
 
 
 class Emphasis:
@@ -60,8 +62,7 @@ class DrawnFace:
             await self._painter.call("wear", self.chosen)
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
-        """Yield the frames of one answer, each 40 ms of sound behind; the last has its mouth shut."""
-        await self._dress()
+        """Yield the frames of one answer, each 160 ms of sound behind; the first and the last meet the silent loop."""
         tracker, emphasis = MouthTracker(), Emphasis()
         waiting: deque[tuple[Samples, Sentence]] = deque()
         start, index = self._lived, 0
@@ -70,22 +71,23 @@ class DrawnFace:
                 waiting.append((audio, sentence))
                 for shape in tracker.feed(audio):
                     skip = self.rate == "half" and index % 2 == 1
-                    yield await self._frame(start, index, shape, emphasis, *waiting.popleft(), skip)
+                    yield await self._frame(start, index, 1.0, shape, emphasis, *waiting.popleft(), skip)
                     index += 1
         rest = tracker.finish()
         for left, shape in zip(range(len(rest) - 1, -1, -1), rest, strict=True):
-            last = shape if left else MouthShape(0.0, shape.wide, shape.round)
-            yield await self._frame(start, index, last, emphasis, *waiting.popleft())
+            last = shape if left else REST
+            yield await self._frame(start, index, left / len(rest), last, emphasis, *waiting.popleft())
             index += 1
 
     async def _frame(
-        self, start: int, index: int, shape: MouthShape, emphasis: Emphasis, audio: Samples, sentence: Sentence,
-        skip: bool = False,
+        self, start: int, index: int, share: float, shape: MouthShape, emphasis: Emphasis, audio: Samples,
+        sentence: Sentence, skip: bool = False,
     ) -> VideoFrame:  # fmt: skip
         lift = emphasis.feel(shape.open)
+        share = _smooth(min(share, index / EASE_IN))
         pixels: Pixels | None = None
         if not skip:
-            pixels = await self._painter.call("talk", start + index, shape, lift)
+            pixels = await self._painter.call("talk", start + index, shape, lift, share)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, audio, index / FPS, sentence)
 
@@ -98,11 +100,16 @@ class DrawnFace:
             yield VideoFrame(pixels, np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
 
 
+def _smooth(share: float) -> float:
+    return share * share * (3 - 2 * share) if share < 1 else 1.0
+
+
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: RenderConfig) -> AsyncIterator[LipSyncRenderer]:
     """Open the painter; leaving the block puts it down."""
     from avatard.plugins.drawn.engine import Painter
 
+    MouthTracker()  # reads its weights now, so that what is wrong with them is told before anybody speaks
     painter = context.model(Painter, MEGABYTES, palette=config.palette, size=config.size, seed=config.seed)
     try:
         await painter.load()
