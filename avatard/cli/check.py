@@ -47,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"ok": True, "problems": []}))
     else:
-        engines = ", ".join(f"{d}: {' → '.join(e.platform for e in s)}" for d, s in configuration.stages.items())
+        engines = ", ".join(f"{d}: {' → '.join(e.platform for e in s)}" for d, s in configuration.stages.items() if s)
         print(f"OK  {path or 'the built-in default'}\n    {engines}")
     return 0

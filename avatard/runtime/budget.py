@@ -30,7 +30,8 @@ def budget_of(setting: int | Literal["auto"]) -> float:
     if setting != "auto":
         return float(setting)
     limit = cgroup_limit_mb()
-    return limit * CGROUP_SHARE if limit is not None else psutil.virtual_memory().total / 1e6 * MACHINE_SHARE
+    machine = psutil.virtual_memory().total / 1e6
+    return round(limit * CGROUP_SHARE if limit is not None else machine * MACHINE_SHARE, 1)
 
 
 def too_little(source: str, settings: Memory, budget: float, needed: float) -> ConfigError:

@@ -145,10 +145,11 @@ class Daemon:
         pulse = foundation.life.watch("closing the house")
         try:
             async with furnished(self._configuration, foundation) as house:
-                await bridges.become(self._configuration, patient=self._going_back)
                 if self._serving is None:
+                    # Before the bridges: a second daemon with this id must not speak in the name of the first.
                     listener = Control(foundation.door, foundation.feed)
                     await control.enter_async_context(control_socket(foundation.paths.socket, listener))
+                await bridges.become(self._configuration, patient=self._going_back)
                 self._opened(house)
                 phase = "serving"
                 await self._until_changed(foundation, bridges)

@@ -151,7 +151,9 @@ async def supervised(name: str, job: Job, news: News, life: Life) -> None:
             log.error("%s failed: %s", name, err, exc_info=None if isinstance(err, AvatardError) else err)
             failures.append(time.monotonic())
             if len(failures) == RESTARTS and failures[-1] - failures[0] < RESTARTS_WITHIN:
-                news.publish(Problem(name, f"given up after {RESTARTS} failures in {RESTARTS_WITHIN:.0f} s: {err}"))
+                what = f"given up after {RESTARTS} failures in {RESTARTS_WITHIN:.0f} s: {err}"
+                log.error("%s: %s", name, what)
+                news.publish(Problem(name, what))
                 return
         finally:
             life.forget(name, pulse)

@@ -49,7 +49,7 @@ async def tell(feed: Feed) -> None:
                     log.warning("%s: works again", where)
                 case Problem(where, what, False):
                     ailing.add(where)
-                    log.warning("%s: %s", where, what)
+                    log.debug("%s: %s", where, what)  # who told of it has logged it, with what it alone knows
 
 
 def dump_tasks() -> None:

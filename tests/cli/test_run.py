@@ -54,6 +54,18 @@ def notified(at: socket.socket, seconds: float = 10) -> str:
     return at.recv(4096).decode()
 
 
+def test_a_second_one_with_this_id_ends_and_is_not_heard_of(tmp_path: Path, broker: Broker) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/box/availability") as listener:
+        listener.wait_for("avatard/box/availability", lambda m: m.text == "online")
+        with Running(other, ready=False, mqtt=mqtt(broker)) as second:
+            assert second.process.wait(20) == 1
+            assert "runs already" in second.log and "connected" not in second.log, second.log
+        assert [m.text for m in listener.messages] == ["online"]
+        assert daemon.status()["ok"]
+
+
 # Reload.
 
 

@@ -95,13 +95,56 @@ async def test_a_command_is_answered_where_it_asks_for_it(
     assert answers[b"3"] == {"ok": True}
 
 
-async def test_an_answer_never_becomes_a_command(scripted: Scripted, broker: Broker, listener: Listener) -> None:
+@pytest.mark.parametrize("topic", [
+    "avatard/test/stop/set", "avatard/other/restart/set", "avatard/test/state", "homeassistant/device/x/config",
+    "homeassistant/status", "$SYS/x", "a/+/b", "a/#",
+])  # fmt: skip
+async def test_an_answer_never_becomes_a_command(
+    scripted: Scripted, broker: Broker, listener: Listener, topic: str
+) -> None:
     async with bridged(scripted(**at(broker))):
         await online(listener)
-        listener.publish("avatard/test/mute/set", "x", respond="avatard/test/say/set")
-        await until(listener, "avatard/test/problem")
-        await asyncio.sleep(0.3)
-    assert not listener.of("avatard/test/turn")
+        listener.publish("avatard/test/mute/set", "OFF", respond=topic)
+        listener.publish("avatard/test/mute/set", "OFF", respond="me/answers")
+        await until(listener, "me/answers")
+    assert [m.topic for m in listener.messages if b'"ok"' in m.payload] == ["me/answers"]
+
+
+async def test_many_retained_commands_are_all_cleared_and_none_is_held_for_an_echo(
+    scripted: Scripted, broker: Broker, listener: Listener
+) -> None:
+    async with bridged(scripted(**at(broker, protocol="3.1.1", queue=5))) as (house, _):
+        await online(listener)
+    for number in range(300):
+        listener.publish(f"avatard/test/x{number}/set", "boo", retain=True, wait=number == 299)
+    listener.publish("avatard/test/stop/set", "x", retain=True)
+    async with bridged(scripted(**SLOW, **at(broker, protocol="3.1.1", queue=5))) as (house, _):
+        await until(listener, "avatard/test/+/set", lambda m: m.topic.endswith("x299/set") and not m.payload)
+        await until(listener, "avatard/test/stop/set", lambda m: not m.payload)
+        assert await asyncio.to_thread(broker.retained, "avatard/test/+/set") == {}
+        ticket = await house.door.say("one two three four five six seven eight nine ten")
+        listener.publish("avatard/test/stop/set", "")
+        assert (await ticket.finished).interrupted
+
+
+async def test_a_packet_that_would_fill_the_memory_never_comes(
+    scripted: Scripted, broker: Broker, listener: Listener
+) -> None:
+    async with bridged(scripted(**at(broker))):
+        await online(listener)
+        listener.publish("avatard/test/say/set", b"x" * 3_000_000, respond="me/a", correlation=b"large")
+        listener.publish("avatard/test/say/set", b"x" * 1_000_000, respond="me/a", correlation=b"small")
+        answer = await until(listener, "me/a")
+    assert answer.properties["CorrelationData"] == b"small" and "at most 65536" in answer.json()["error"]
+
+
+async def test_an_error_stays_short(scripted: Scripted, broker: Broker, listener: Listener) -> None:
+    async with bridged(scripted(**at(broker))):
+        await online(listener)
+        listener.publish("avatard/test/say/set", json.dumps({f"k{number}": 1 for number in range(5000)}))
+        listener.publish(f"avatard/test/{'x' * 60_000}/set", "hello")
+        problems = [await until(listener, "avatard/test/problem", lambda m, w=w: w in m.text) for w in ("k0", "xxx")]
+    assert all(len(problem.payload) < 1000 for problem in problems)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

@@ -52,7 +52,7 @@ async def test_tls_with_our_own_authority_and_certificate(scripted: Scripted, tm
             listener.publish("avatard/test/say/set", "Safe.")
             assert (await until(listener, "avatard/test/turn")).json()["reply"] == "Safe."
         async with bridged(scripted(**at(broker, tls={"ca": f"{folder}/ca.crt"}))) as (house, _):
-            await problem(house, "mqtt: 127.0.0.1")
+            await problem(house, "127.0.0.1")
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.
@@ -134,7 +134,7 @@ async def test_what_happens_while_the_broker_is_away(
             house, _ = await running.__aenter__()
             await online(listener)
         await asyncio.to_thread(broker.kill)
-        await problem(house, "mqtt: 127.0.0.1")
+        await problem(house, "127.0.0.1")
         for number in range(4):
             assert (await (await house.door.say(f"Number {number}.")).finished).error == ""
         await house.door.set_volume(30)
@@ -163,7 +163,7 @@ async def test_a_broker_that_hangs_is_noticed(scripted: Scripted, tmp_path: Path
             await asyncio.sleep(1)
             broker.pause()
             try:
-                await problem(house, "mqtt: 127.0.0.1", seconds=4 * 1.5 + 1)
+                await problem(house, "127.0.0.1", seconds=4 * 1.5 + 1)
                 assert (await (await house.door.say("Hello.")).finished).reply == "Hello."
             finally:
                 broker.resume()

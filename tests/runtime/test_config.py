@@ -78,6 +78,49 @@ def test_secrets_includes_and_the_environment(tmp_path: Path, monkeypatch: pytes
     assert configuration.rooms == ("kitchen", "office")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mqtt:\n  username: a\n  password: 12345", "F:3: mqtt.password: text is needed; put it in quotes"),
+        ("mqtt:\n  tls:\n    certificate: a", "F:2: mqtt.tls: certificate and key go together: give both, or none"),
+        ("mqtt:\n  tls:\n    cca: a", "F:3: mqtt.tls.cca: unknown key; did you mean 'ca'?"),
+        ("mqtt: {tls: }", "F:1: mqtt.tls: true, false, or a mapping of ca, certificate, key, check_name is needed"),
+        ("memory: {budget_mb: lots}", "F:1: memory.budget_mb: input should be a valid integer, unable to parse string "
+         "as an integer, or input should be 'auto'"),
+        ("logging: debug", "F:1: logging: a mapping of options is needed"),
+        ("rooms: kitchen", "F:1: rooms: a list is needed"),
+    ],
+)  # fmt: skip
+def test_errors_speak_of_the_file_and_not_of_its_reader(tmp_path: Path, text: str, told: str) -> None:
+    assert problems(tmp_path / "a.yaml", text) == [told]
+
+
+@pytest.mark.parametrize("topic", ["$SYS", "/den", "den/", "a/#", "a/+"])
+def test_topics_that_cannot_be(tmp_path: Path, topic: str) -> None:
+    assert problems(tmp_path / "a.yaml", f"mqtt: {{base_topic: '{topic}'}}")[0].startswith("F:1: mqtt.base_topic: ")
+
+
+def test_tls_is_never_switched_off_by_an_empty_mapping() -> None:
+    tls = [from_mapping({"mqtt": {"tls": value}}).stages["bridge"][0].options.tls for value in ({}, True, False)]
+    assert tls[0] == tls[1] is not None and tls[2] is None, tls
+
+
+@pytest.mark.parametrize("value", ["0123", "yes", "1e5", "2024-01-01", "~", "'quoted'"])
+def test_a_secret_is_what_is_written(tmp_path: Path, value: str) -> None:
+    (tmp_path / "secrets.yaml").write_text(f"pw: {value}\n")
+    (tmp_path / "a.yaml").write_text("mqtt: {username: a, password: !secret pw}\n")
+    options = load(tmp_path / "a.yaml").stages["bridge"][0].options
+    assert options.password.get_secret_value() == value.strip("'")
+
+
+@pytest.mark.parametrize(("content", "line"), [(b"a: hunter2\nb: [hunter2\n", 3), (b"pw: hunter2\xff\n", 1)])
+def test_a_secrets_file_that_cannot_be_read(tmp_path: Path, content: bytes, line: int) -> None:
+    (tmp_path / "secrets.yaml").write_bytes(content)
+    told = problems(tmp_path / "a.yaml", "name: !secret pw")
+    assert any(t.startswith(f"{tmp_path}/secrets.yaml:{line}: cannot be read") for t in told), told
+    assert "hunter2" not in "".join(told)
+
+
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("pw: hunter2hunter2\n")
     assert "hunter2" not in str(problems(tmp_path / "a.yaml", "language: !secret pw\nlistening: !secret pw"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections import Counter
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,10 @@ BIRTH_DELAY = (0.5, 3.0)
 """Seconds, at random, after which Home Assistant is told everything: all its devices hear of its birth at once."""
 LOGGED = 20
 """Refused commands logged at once; after that one a second, so that a flood does not fill the disk."""
+NAME = 100
+"""Characters of a command's name that are told where it is refused: a topic may have 65,535."""
+ECHO_LIMIT, CLEARING = 10.0, 500
+"""Seconds in which a cleared command's echo is awaited, and how many are at once; the others go at the next start."""
 COMMAND_LIMIT = 15.0
 """Seconds that a command may take; a turn that has to end first takes at most 5."""
 
@@ -52,7 +57,9 @@ class Bridge:
         )  # fmt: skip
         self._connection.will = Outgoing(f"{self._base}/availability", b"offline", retain=True)
         self._born = asyncio.Event()
-        self._cleared: Counter[str] = Counter()
+        self._clearing: dict[str, float] = {}
+        """Topic → when it was cleared (monotonic seconds): that comes back to us"""
+        self._foreign = ("$", f"{self._base}/", f"{config.discovery_prefix}/")
         self._logged = Allowance(1.0, LOGGED)
 
     async def connect(self, pulse: Pulse) -> None:
@@ -104,15 +111,12 @@ class Bridge:
             self._publications.found(data)
             return
         name = topic.removeprefix(f"{self._base}/")
-        if not data and self._cleared[topic]:
-            self._cleared[topic] -= 1
+        if not data and time.monotonic() < self._clearing.pop(topic, -math.inf) + ECHO_LIMIT:
             return
         if message.retain:
             self._refuse(message, name, "a retained command is refused and cleared; publish it without retain")
             if data:
-                # What clears it comes back to us, and over MQTT 3.1.1 it looks like a command.
-                self._cleared[topic] += 1
-                self._outbox.tell(Outgoing(topic, b"", retain=True))
+                self._clear(topic)
             return
         try:
             async with asyncio.timeout(COMMAND_LIMIT):
@@ -124,17 +128,27 @@ class Bridge:
         else:
             self._reply(message, answer(True, **({} if turn is None else {"turn": turn})))
 
+    def _clear(self, topic: str) -> None:
+        """Have the broker keep no command; what does that comes back to us, over MQTT 3.1.1 in a command's shape."""
+        now = time.monotonic()
+        self._clearing = {t: at for t, at in self._clearing.items() if now < at + ECHO_LIMIT}
+        # One that is on its way clears what the broker was given before it, too.
+        if topic not in self._clearing and len(self._clearing) < CLEARING:
+            self._clearing[topic] = now
+            self._outbox.answer(Outgoing(topic, b"", retain=True))
+
     def _refuse(self, message: aiomqtt.Message, name: str, why: str) -> None:
         if self._logged.take():
-            self._context.logger.warning("%s: %s", message.topic, why)
-        told = self._publications.event("problem", where=name, what=why, over=False)
+            self._context.logger.warning("%s/%s: %s", self._base, name[:NAME], why)
+        told = self._publications.event("problem", where=name[:NAME], what=why, over=False)
         self._outbox.answer(replace(told, qos=0))
         self._reply(message, answer(False, error=why))
 
     def _reply(self, message: aiomqtt.Message, payload: bytes) -> None:
         properties: Any = message.properties
         topic = getattr(properties, "ResponseTopic", None)
-        if topic and not any(c in topic for c in "+#\x00") and not topic.startswith(f"{self._base}/"):
+        # Nobody shall command others through us, with our rights.
+        if topic and not (set(topic) & set("+#\x00") or topic.startswith(self._foreign) or topic.endswith("/set")):
             correlation = getattr(properties, "CorrelationData", None)
             self._outbox.answer(Outgoing(topic, payload, correlation=correlation, qos=0))
 

@@ -17,6 +17,8 @@ LARGEST = 64 * 1024
 """Bytes in a payload"""
 BURST = 50
 """Commands that may come at once"""
+TOLD = 5
+"""Errors of one payload that are told; thousands fit into it."""
 ALWAYS = ("stop/set", "mute/set")
 """Topics that are obeyed however much else comes."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
@@ -149,8 +151,10 @@ def _request(payload: bytes, schema: type[T]) -> T:
     try:
         request = schema.model_validate(data)
     except ValidationError as err:
-        raise Refused("; ".join(map(_wrong, err.errors(include_input=False, include_url=False)))
-                      + f"; known keys are {', '.join(schema.model_fields)}") from err  # fmt: skip
+        errors = [_wrong(error) for error in err.errors(include_input=False, include_url=False)]
+        more = [f"and {len(errors) - TOLD} more"] if len(errors) > TOLD else []
+        known = f"known keys are {', '.join(schema.model_fields)}"
+        raise Refused("; ".join([*errors[:TOLD], *more, known])) from err
     _checked(request.model_dump()["text"])
     return request
 

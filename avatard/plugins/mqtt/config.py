@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
+
+TOPIC = r"[^$/+#\x00-\x1f]([^+#\x00-\x1f]*[^/+#\x00-\x1f])?"
+"""Neither a wildcard nor the broker's own, no slash before or after it."""
 
 
 class Tls(BaseModel, frozen=True, extra="forbid"):
@@ -23,6 +26,15 @@ class Tls(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
+def _switched(value: Any) -> Any:
+    """``true`` is TLS as the system knows it."""
+    if isinstance(value, bool):
+        return Tls() if value else None
+    if isinstance(value, dict | Tls):
+        return value
+    raise ValueError("true, false, or a mapping of ca, certificate, key, check_name is needed")
+
+
 class BridgeConfig(BaseModel, frozen=True, extra="forbid"):
     """Where the broker is, and what is told to it."""
 
@@ -30,15 +42,17 @@ class BridgeConfig(BaseModel, frozen=True, extra="forbid"):
     port: int | None = Field(None, ge=1, le=65535, description="default 1883, with TLS 8883")
     transport: Literal["tcp", "websockets"] = Field("tcp", description="plain TCP, or WebSocket")
     path: str = Field("/mqtt", pattern=r"^/", description="path of the WebSocket")
-    tls: bool | Tls = Field(False, description="true, or a mapping of ca, certificate, key, check_name")
+    tls: Annotated[Tls | None, BeforeValidator(_switched, json_schema_input_type=bool | Tls)] = Field(
+        None, description="true, or a mapping of ca, certificate, key, check_name"
+    )
     username: str | None = Field(None, max_length=200, description="where the broker asks for one")
     password: SecretStr | None = Field(None, description="best as !secret mqtt_password")
     client_id: str = Field("", max_length=100, description="must be unique at the broker; default: made up")
     protocol: Literal["auto", "5", "3.1.1"] = Field("auto", description="auto: 5, and 3.1.1 where that is refused")
     keepalive: int = Field(30, ge=4, le=600, description="a broker silent for 1.4 times so long is given up, seconds")
-    base_topic: str = Field("", pattern=r"^[^+#\x00-\x1f]*$", max_length=100, description="default: avatard/<id>")
+    base_topic: str = Field("", pattern=rf"^({TOPIC})?$", max_length=100, description="default: avatard/<id>")
     discovery: bool = Field(True, description="whether Home Assistant finds the device by itself")
-    discovery_prefix: str = Field("homeassistant", pattern=r"^[^+#\x00-\x1f]+$", description="as in Home Assistant")
+    discovery_prefix: str = Field("homeassistant", pattern=rf"^{TOPIC}$", description="as in Home Assistant")
     queue: int = Field(200, ge=1, le=10_000, description="events kept while the broker is away; the oldest go first")
     commands_per_second: float = Field(20, gt=0, le=1000, description="more are refused, after a burst of 50")
 

@@ -40,6 +40,8 @@ IN_FLIGHT = 8
 """Messages that may be on their way to the broker at once; aiomqtt complains of more than ten."""
 INCOMING = 2000
 """Messages that may wait to be read; paho drops what comes on top."""
+LARGEST_PACKET = 2 * 1024 * 1024
+"""Bytes; over MQTT 5 the broker sends us no packet larger than this, or one of 200 MB would fill the memory."""
 REFUSED_PROTOCOL = (1, 132)
 """CONNACK: unacceptable protocol version, in MQTT 3.1.1 and in MQTT 5"""
 TAKEN_OVER = 142
@@ -61,12 +63,12 @@ class Connection:
             ConfigError: a certificate cannot be used.
         """
         self._config, self._outbox, self._topics, self._probe = config, outbox, topics, probe
-        self._news, self._logger = news, logger
+        self._news, self._logger, self._paho = news, logger, logger.getChild("paho")
         self._identifier = config.client_id or f"avatard-{id}-{secrets.token_hex(4)}"
         self._protocol = {"3.1.1": aiomqtt.ProtocolVersion.V311}.get(config.protocol, aiomqtt.ProtocolVersion.V5)
         self._tls = tls_context(config.tls)
         self._word, self._answered = "", asyncio.Event()
-        self._where = f"mqtt: {config.host}:{self._port}"
+        self._where = f"{config.host}:{self._port}"
         self._told = ""
         self._online, self._brief = False, 0
         self.will: Outgoing | None = None
@@ -116,6 +118,8 @@ class Connection:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
         config, will = self._config, self.will
+        # paho says at each attempt what is told once.
+        self._paho.setLevel(logging.NOTSET if self._logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL)
         client = aiomqtt.Client(
             config.host, self._port, username=config.username,
             password=config.password.get_secret_value() if config.password else None,
@@ -129,7 +133,8 @@ class Connection:
             keepalive=max(2, int(config.keepalive * 0.7)), timeout=CALL_LIMIT, tls_context=self._tls,
             # Nagle's algorithm would hold small packets back for 40 ms.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            max_queued_incoming_messages=INCOMING, logger=self._logger.getChild("paho"),
+            max_queued_incoming_messages=INCOMING, logger=self._paho,
+            properties=_properties(PacketTypes.CONNECT, MaximumPacketSize=LARGEST_PACKET) if self.version5 else None,
         )  # fmt: skip
         async with client:
             try:
@@ -161,7 +166,10 @@ class Connection:
             messages = await self._outbox.next(IN_FLIGHT)
             pulse.beat(60.0)
             await asyncio.gather(*(
-                client.publish(m.topic, m.payload, m.qos, m.retain, _properties(m)) for m in messages
+                client.publish(
+                    m.topic, m.payload, m.qos, m.retain,
+                    _properties(PacketTypes.PUBLISH, CorrelationData=m.correlation),
+                ) for m in messages
             ))  # fmt: skip
             self._outbox.sent(messages)
 
@@ -200,7 +208,7 @@ class Connection:
             self._tell(f"{self._where}: another client has connected with our id {taken!r}; going on as "
                        f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
             return
-        self._tell(f"{self._where}: {explained(err, code)}")
+        self._tell(f"{self._where}: {explained(err, code, self._tls is not None)}")
 
     def _tell(self, what: str) -> None:
         """Say it once, until it is another matter or has passed."""
@@ -218,11 +226,12 @@ def _hang_up(client: aiomqtt.Client) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _properties(message: Outgoing) -> Properties | None:
-    if message.correlation is None:
+def _properties(packet: int, **values: Any) -> Properties | None:
+    if not (given := {name: value for name, value in values.items() if value is not None}):
         return None
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types there
-    properties.CorrelationData = message.correlation
+    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho has no types there
+    for name, value in given.items():
+        setattr(properties, name, value)
     return properties
 
 

@@ -9,26 +9,25 @@ from avatard.api.errors import ConfigError
 from avatard.plugins.mqtt.config import Tls
 
 
-def tls_context(tls: bool | Tls) -> ssl.SSLContext | None:
+def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
     """What the configuration says of TLS; None where there is none.
 
     Raises:
         ConfigError: a file cannot be read or is no certificate.
     """
-    if not tls:
+    if tls is None:
         return None
-    settings = tls if isinstance(tls, Tls) else Tls()
     try:
-        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
     except (OSError, ssl.SSLError) as err:
-        raise ConfigError(f"mqtt: tls: ca: {settings.ca}: {err.strerror or err}; give the CA's PEM file") from err
-    context.check_hostname = settings.check_name
-    if settings.certificate is not None and settings.key is not None:
+        raise ConfigError(f"mqtt: tls: ca: {tls.ca}: {err.strerror or err}; give the CA's PEM file") from err
+    context.check_hostname = tls.check_name
+    if tls.certificate is not None and tls.key is not None:
         try:
-            context.load_cert_chain(settings.certificate, settings.key)
+            context.load_cert_chain(tls.certificate, tls.key)
         except (OSError, ssl.SSLError) as err:
             raise ConfigError(
-                f"mqtt: tls: certificate, key: {settings.certificate}, {settings.key}: {err.strerror or err}; "
+                f"mqtt: tls: certificate, key: {tls.certificate}, {tls.key}: {err.strerror or err}; "
                 "give PEM files that belong together"
             ) from err
     return context
@@ -43,7 +42,7 @@ def reason(err: BaseException | None) -> Any:
     return None
 
 
-def explained(err: Exception, code: Any) -> str:
+def explained(err: Exception, code: Any, tls: bool) -> str:
     """What went wrong and what to do about it; never what was sent."""
     if isinstance(err, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(err):
         return f"the broker's certificate is not accepted: {err}; see 'tls: ca:'"
@@ -51,4 +50,7 @@ def explained(err: Exception, code: Any) -> str:
         return "wrong user name or password; see 'username:' and 'password:'"
     if code in (5, 135):
         return "not authorised; does the broker know this user, and want a certificate or a password?"
-    return f"{str(err) or type(err).__name__}; trying again"
+    what = str(err) or type(err).__name__
+    if isinstance(err, ConnectionResetError) or "timed out" in what or "WRONG_VERSION" in what:
+        what += "; does this port speak TLS, as 'tls:' says?" if tls else "; does this port want TLS? see 'tls:'"
+    return f"{what}; trying again"

@@ -198,9 +198,21 @@ class Document:
         if folder and name and "/" not in name and (Path(folder) / name).is_file():
             return Secret((Path(folder) / name).read_text("utf-8").rstrip("\n"))
         if self._secrets is None:
-            try:
-                loaded = yaml.safe_load((self._root / "secrets.yaml").read_text("utf-8"))
-            except (OSError, UnicodeDecodeError, yaml.YAMLError):
-                loaded = None
-            self._secrets = {str(k): str(v) for k, v in loaded.items()} if isinstance(loaded, dict) else {}
+            self._secrets = self._read_secrets(self._root / "secrets.yaml")
         return Secret(self._secrets[name]) if name in self._secrets else None
+
+    def _read_secrets(self, path: Path) -> dict[str, str]:
+        """Each value as it is written: a password such as 0123 or yes is no number and no truth."""
+        try:
+            loaded = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as err:
+            mark = getattr(err, "problem_mark", None)
+            # The error itself would quote the line.
+            why = getattr(err, "strerror", None) or getattr(err, "problem", None) or "not UTF-8 text"
+            self._wrong(path, mark.line + 1 if mark else 1, "", f"cannot be read: {why}")
+            return {}
+        if not isinstance(loaded, dict):
+            return {}
+        return {name: value for name, value in loaded.items() if isinstance(value, str)}

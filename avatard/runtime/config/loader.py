@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from avatard.api.errors import ConfigError
 from avatard.runtime.config.core import Core
 from avatard.runtime.config.document import ConfigProblems, Document, Problem
+from avatard.runtime.config.wording import fields, nearest, said
 from avatard.runtime.manifest import CUSTOM, Manifest, discover, missing, schema_for
 
 DOMAINS: dict[str, Literal["one", "list"]] = {
@@ -133,7 +133,7 @@ class _Reading:
             if key in BRIDGES and key not in bridges:
                 self._wrong((key,), f"no installed plugin provides {key}; remove it or install one")
             elif key not in known:
-                self._wrong((key,), "unknown key" + _nearest(key, known))
+                self._wrong((key,), "unknown key" + nearest(key, known))
         core = self._validated(Core, {k: v for k, v in self._data.items() if k in core_keys}, ())
         stages = {domain: self._domain(domain) for domain in DOMAINS}
         stages["render"] = self._avatar()
@@ -168,7 +168,7 @@ class _Reading:
             return ()
         for key in avatar:
             if key not in ("face", "render"):
-                self._wrong(("avatar", key), "unknown key" + _nearest(key, ("face", "render")))
+                self._wrong(("avatar", key), "unknown key" + nearest(key, ("face", "render")))
         renders = avatar.get("render", DEFAULT_AVATAR["render"])
         several = renders if isinstance(renders, list) else [renders]
         face = avatar.get("face", DEFAULT_AVATAR["face"])
@@ -189,7 +189,7 @@ class _Reading:
         offers = sorted(name for name, m in self._plugins.items() if domain in m.provides)
         at = (*key, "platform") if isinstance(value, dict) else key
         if platform not in offers:
-            self._wrong(at, f"no platform {platform!r} for {domain}{_nearest(platform, offers)}; "
+            self._wrong(at, f"no platform {platform!r} for {domain}{nearest(platform, offers)}; "
                         f"there are {', '.join(offers) or 'none'}")  # fmt: skip
             return None
         manifest = self._plugins[platform]
@@ -211,13 +211,27 @@ class _Reading:
         try:
             return schema.model_validate(data)
         except ValidationError as err:
+            found: dict[tuple[str | int, ...], list[str]] = {}
             for error in err.errors(include_input=False, include_url=False):
-                where = (*key, *(p for p in error["loc"] if isinstance(p, int | str)))
+                where = self._written(key, error["loc"], schema)
                 if error["type"] == "extra_forbidden":
-                    self._wrong(where, "unknown key" + _nearest(str(where[-1]), _fields(schema, error["loc"][:-1])))
+                    text = "unknown key" + nearest(str(where[-1]), fields(schema, where[len(key) : -1]))
                 else:
-                    self._wrong(where, error["msg"][:1].lower() + error["msg"][1:])
+                    text = said(error)
+                found.setdefault(where, []).append(text)
+            for where, texts in found.items():
+                self._wrong(where, ", or ".join(texts))  # several: of a value that may be of several kinds
             return None
+
+    def _written(
+        self, key: tuple[str | int, ...], loc: tuple[str | int, ...], schema: type[BaseModel]
+    ) -> tuple[str | int, ...]:
+        """The keys that an error is about; pydantic puts the kinds that a value may be of among them."""
+        known = self._document.where if self._document else None
+        for part in loc:
+            if known is None or (*key, part) in known or part in schema.model_fields:
+                key = (*key, part)
+        return key
 
     def _place(self, key: tuple[str | int, ...]) -> tuple[str, int]:
         return self._document.place(key) if self._document else (self._source, 1)
@@ -225,18 +239,3 @@ class _Reading:
     def _wrong(self, key: tuple[str | int, ...], text: str) -> None:
         file, line = self._place(key)
         self._problems.append(Problem(file, line, ".".join(map(str, key)), text))
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), 1, 0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
-
-
-def _fields(schema: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    for part in path:
-        field = schema.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        schema = annotation
-    return list(schema.model_fields)
