@@ -64,6 +64,21 @@ class Drawing:
             self.index += 1
         return item
 
+    def taken(self) -> tuple[VideoFrame, float] | None:
+        """The next frame, where it is there already.
+
+        Raises:
+            StageFailed, NotReady, OutOfMemory: the renderer failed, or has ended.
+        """
+        if self._ready.empty():
+            return None
+        item = self._ready.get_nowait()
+        if isinstance(item, Exception):
+            raise item
+        if item is None:
+            raise NotReady("it has come to its end")
+        return item
+
     def close(self) -> None:
         """Stop drawing."""
         self._task.cancel()

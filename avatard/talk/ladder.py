@@ -18,7 +18,8 @@ from avatard.api.flow import Pixels, SpeechAudio, VideoFrame
 from avatard.api.news import EngineChanged, News
 from avatard.api.stages import LipSyncRenderer, Paced
 from avatard.talk.drawing import Still, picture_of
-from avatard.talk.performance import Performance, Progress
+from avatard.talk.performance import Performance
+from avatard.talk.progress import Progress
 from avatard.talk.ranking import Ranking
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,34 @@ class Ladder:
             return False
         return True
 
+    @property
+    def calm(self) -> bool:
+        """Whether a better renderer may be tried beside the one that serves."""
+        fit = self.best and self._load is not None and self._load <= COMFORT
+        return fit and self.clock() >= self._rest_until and self._ranking.above_for("speed") is not None
+
+    async def better(self) -> LipSyncRenderer:
+        """Open the renderer that is tried.
+
+        Raises:
+            NotReady, StageFailed, OutOfMemory: it cannot be had.
+        """
+        renderer = await self._ranking.better("speed")
+        if renderer is None:
+            raise NotReady("no better renderer is aside any more")
+        if isinstance(renderer, Paced):
+            renderer.rate = "full"
+        return renderer
+
+    def tried(self, load: float | None) -> None:
+        """The better renderer takes this share of real time (None: it fails): it serves again, or is left in peace."""
+        if load is None or load > FITS or not self._ranking.step_up("it keeps up again", "speed"):
+            self._be_patient(True)
+            return
+        self._load = None
+        self._rose = self.clock()
+        self._rest_until = self._rose + PROVING
+
     def _rise(self) -> None:
         """Try one step up, where there is one and things are calm."""
         now = self.clock()
@@ -156,20 +185,16 @@ class Ladder:
             self._still = False
             self._tell("it is tried again")
             return True
-        if load is None:
+        if load is None or not self._half or load * 2 > FITS:
             return False
-        if self._half:
-            if load * 2 > FITS:
-                return False
-            self._half = False
-            self._set_rate()
-            self._tell("it keeps up")
-            return True
-        return load <= COMFORT and self._ranking.step_up("it is tried again", "speed")
+        self._half = False
+        self._set_rate()
+        self._tell("it keeps up")
+        return True
 
-    def _be_patient(self) -> None:
+    def _be_patient(self, again: bool = False) -> None:
         now = self.clock()
-        again = now - self._rose < self._patience
+        again = again or now - self._rose < self._patience
         self._patience = min(LONGEST_PATIENCE, self._patience * 2) if again else PATIENCE
         self._load = None
         self._rest_until = now + self._patience

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import FPS, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
+from avatard.api.flow import Pixels, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
-from avatard.talk.blend import Blend
 from avatard.talk.drawing import Drawing, Late
+from avatard.talk.progress import Progress
 from avatard.talk.sound import Sound
-from avatard.talk.tempo import FRAME, Tempo
+from avatard.talk.tempo import RESERVE, Tempo
+from avatard.talk.trial import Trial, Tries
 
 FIRST_LIMIT = 20.0
 """Seconds that an open renderer may take for an answer's first frame: its model may have to be loaded."""
@@ -27,15 +26,12 @@ MEND = 3
 """Pictures in which a mouth that had stopped goes over into one that moves."""
 
 
-class Steps(Protocol):
+class Steps(Tries, Protocol):
     """The ladder, as an answer sees it."""
 
     @property
     def rung(self) -> object:
         """Where it stands."""
-
-    def clock(self) -> float:
-        """Monotonic seconds."""
 
     async def renderer(self, shown: Pixels | None) -> LipSyncRenderer:
         """Open what draws there."""
@@ -50,37 +46,6 @@ class Steps(Protocol):
         """Step down."""
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far an answer is, from one run to the next."""
-
-    tasks: asyncio.TaskGroup
-    """Where renderers work; their tasks end with the answer."""
-    hurried: bool
-    """Whether the frames are needed in real time."""
-    blend: Blend = field(default_factory=Blend)
-    count: int = 0
-    """Frames that were handed on."""
-    start: float = 0.0
-    """When the first of them was due, if all had come in time; monotonic seconds."""
-    whole: bool = True
-    """Whether the last run was drawn from end to end by one renderer, each picture in time."""
-
-    def lead(self, now: float) -> float:
-        """Seconds until the frame is due that comes next."""
-        return self.start + self.count * FRAME - now
-
-    def restart(self, now: float) -> None:
-        """The frame that comes next is due now."""
-        self.start = now - self.count * FRAME
-
-    def frame(self, picture: Pixels | None, sound: Samples, sentence: Sentence) -> VideoFrame:
-        """Hand on the next frame."""
-        frame = VideoFrame(self.blend.show(picture), sound, self.count / FPS, sentence)
-        self.count += 1
-        return frame
-
-
 class Performance:
     """One run's frames in order; each has its sound, and its picture where that comes in time."""
 
@@ -91,6 +56,7 @@ class Performance:
         self._count = self._missed = 0
         self._paused = False
         progress.whole = True
+        self._trial: Trial | None = None
         self._drawing = self._begun()
 
     async def next(self) -> VideoFrame | None:
@@ -124,10 +90,12 @@ class Performance:
     def close(self) -> None:
         """Stop drawing."""
         self._drawing.close()
+        self._end_trial()
 
     def _begin_again(self) -> None:
         """Let the renderer that serves go on from here."""
         self._drawing.close()
+        self._end_trial()
         self._progress.blend.begin()
         self._progress.whole = False
         self._drawing = self._begun()
@@ -154,14 +122,27 @@ class Performance:
     def _look(self, seconds: float) -> None:
         """Judge the renderer, a frame of which took so many seconds."""
         self._tempo.drew(seconds)
-        load = self._tempo.load
+        load, lead = self._tempo.load, self._progress.lead(self._ladder.clock())
         if not self._progress.hurried or load is None:
             return
-        if self._tempo.too_slow(self._progress.lead(self._ladder.clock())):
-            if self._ladder.rung == self._rung and self._ladder.too_slow(max(load, self._tempo.lately)):
-                self._tempo = Tempo()
-        else:
-            self._ladder.keeps_up(load)
+        if self._tempo.too_slow(lead):
+            if self._trial is not None:
+                self._trial.give_up()  # there is no room for both
+                self._end_trial()
+            elif self._ladder.rung != self._rung or not self._ladder.too_slow(max(load, self._tempo.lately)):
+                return
+            self._tempo = Tempo()
+            return
+        self._ladder.keeps_up(load)
+        if self._trial is None and lead > RESERVE and self._ladder.calm:
+            self._trial = Trial(self._ladder, self._progress.tasks, self._sound, lambda: self._count)
+        elif self._trial is not None and self._trial.over:
+            self._end_trial()
+
+    def _end_trial(self) -> None:
+        if self._trial is not None:
+            self._trial.close()
+            self._trial = None
 
     async def _without_picture(self) -> VideoFrame | None:
         """The frame that is due, where it is the renderer that keeps it waiting."""

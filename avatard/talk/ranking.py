@@ -90,6 +90,18 @@ class Ranking(Generic[T]):
         at = self._above(reason)
         return None if at is None else self._candidates[at][0]
 
+    async def better(self, reason: Reason) -> T | None:
+        """Open the engine that stepped aside for this reason, without letting it serve.
+
+        Raises:
+            NotReady, OutOfMemory, StageFailed: it cannot be had.
+        """
+        async with self._opening:
+            at = self._above(reason)
+            if at is not None and at not in self._opened:
+                self._opened[at] = await self._candidates[at][1]()
+            return self._opened[at] if at is not None else None
+
     def step_down(self, why: Exception | str, reason: Reason = "memory") -> bool:
         """Let the next one serve; False where there is none.
 

@@ -8,8 +8,8 @@ from contextlib import aclosing
 from typing import cast
 
 from avatard.api.flow import VideoFrame
-from avatard.talk.performance import Progress
 from avatard.talk.phrases import Recorder
+from avatard.talk.progress import Progress
 from avatard.talk.runs import Known, Piece, Run, Runs
 from avatard.talk.streams import Drain
 from avatard.talk.voice import Voice
