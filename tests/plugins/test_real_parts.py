@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -235,7 +236,11 @@ async def test_an_encoder_that_is_cancelled_leaves_nothing() -> None:
         for _ in range(stop_after):
             await anext(stream)
         await stream.aclose()  # type: ignore[attr-defined]
-    left = (me.num_threads() - threads, me.num_fds() - files, me.children())
+    for _ in range(100):  # its writing thread is told to end, and does so a moment later
+        left = (me.num_threads() - threads, me.num_fds() - files, me.children())
+        if left[0] <= 0:
+            break
+        await asyncio.sleep(0.02)
     assert left[0] <= 0 and left[1] <= 0 and left[2] == [], f"threads, descriptors, children left: {left}"
 
 
