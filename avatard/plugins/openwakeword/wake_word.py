@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from avatard.api.context import Model, PluginContext
 from avatard.api.flow import AudioFrame, WakeDetected
+from avatard.api.sources import opened
 from avatard.api.stages import WakeDetector, WakeStream
 from avatard.plugins.openwakeword.config import WakeWordConfig
 from avatard.plugins.openwakeword.engine import OpenWakeWordEngine
@@ -37,12 +38,8 @@ class OpenWakeWordDetector:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[WakeStream]:
         """Start listening on one source."""
-        async with self._model.use():
-            number = await self._model.call("open")
-            try:
-                yield Stream(self._model, number)
-            finally:
-                await self._model.call("end", number)
+        async with opened(self._model) as number:
+            yield Stream(self._model, number)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from avatard.api.context import Model, PluginContext
 from avatard.api.flow import AudioFrame
+from avatard.api.sources import opened
 from avatard.api.stages import VoiceActivityDetector, VoiceStream
 from avatard.plugins.silero.config import VadConfig
 from avatard.plugins.silero.engine import SileroEngine
@@ -36,12 +37,8 @@ class SileroDetector:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[VoiceStream]:
         """Start on one source."""
-        async with self._model.use():
-            number = await self._model.call("open")
-            try:
-                yield Stream(self._model, number)
-            finally:
-                await self._model.call("end", number)
+        async with opened(self._model) as number:
+            yield Stream(self._model, number)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import find, names
 from avatard.face.cut import blocks
 from avatard.face.shapes import MouthShape, MouthTracker
+from avatard.face.wardrobe import Wardrobe
 from avatard.plugins.warp.config import RenderConfig
 
 MEGABYTES = 90
@@ -70,8 +71,7 @@ class TalkingPhotograph:
 
     def __init__(self, puppet: Model, path: Path, known: Callable[[], dict[str, Path]] = names) -> None:
         """Take the model that draws, the face with which it begins, and who knows the others."""
-        self._puppet, self._known = puppet, known
-        self._first = self._path = path
+        self._puppet, self._faces = puppet, Wardrobe(path, known)
         self.rate: Literal["full", "half"] = "full"
         self._lived = 0
         self._dressed = False
@@ -79,12 +79,12 @@ class TalkingPhotograph:
     @property
     def choices(self) -> tuple[str, ...]:
         """The faces that can be had."""
-        return tuple(sorted({*self._known(), self._first.stem}))
+        return self._faces.choices
 
     @property
     def chosen(self) -> str:
         """The face that it wears."""
-        return self._path.stem
+        return self._faces.chosen
 
     async def choose(self, name: str) -> None:
         """Wear another face from the next answer on.
@@ -92,20 +92,18 @@ class TalkingPhotograph:
         Raises:
             Refused: there is no such face, or it cannot be used.
         """
-        path = self._first if name == self._first.stem else self._known().get(name)
-        if path is None:
-            raise Refused(f"there is no face {name!r}; there are {', '.join(self.choices)}")
+        path = self._faces.find(name)
         try:
             await self._puppet.call("check", str(path))
         except ConfigError as err:
             raise Refused(str(err)) from err
-        self._path = path
+        self._faces.worn = path
 
     async def _dress(self) -> None:
         """A model that was put down comes back with its first face."""
-        if self._path != self._first or self._dressed:
+        if self._faces.worn != self._faces.first or self._dressed:
             self._dressed = True
-            await self._puppet.call("wear", str(self._path))
+            await self._puppet.call("wear", str(self._faces.worn))
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, some pictures of sound behind; first and last meet the silent loop."""

@@ -19,6 +19,7 @@ from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import Face, find, names
 from avatard.face.compose import FADE, Fade
 from avatard.face.cut import Block, batches
+from avatard.face.wardrobe import Wardrobe
 from avatard.plugins.wav2lip.canvas import Canvas, Worn, looks_of, there_and_back
 from avatard.plugins.wav2lip.config import RenderConfig
 from avatard.plugins.wav2lip.hearing import Hearing, Window, silent
@@ -71,20 +72,20 @@ class NetworkFace:
             known: who knows the other faces.
         """
         self._network, self._canvas, self._worn = network, canvas, worn
-        self._first = self._path = path
-        self._batch, self._offset, self._known = batch, offset, known
+        self._batch, self._offset = batch, offset
+        self._faces = Wardrobe(path, known)
         self._lived = 0
         self.rate: Literal["full", "half"] = "full"
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The faces that can be had."""
-        return tuple(sorted({*self._known(), self._first.stem}))
+        return self._faces.choices
 
     @property
     def chosen(self) -> str:
         """The face that it wears."""
-        return self._path.stem
+        return self._faces.chosen
 
     async def choose(self, name: str) -> None:
         """Wear another face from the next answer on.
@@ -92,16 +93,14 @@ class NetworkFace:
         Raises:
             Refused: there is no such face, or it cannot be used.
         """
-        path = self._first if name == self._first.stem else self._known().get(name)
-        if path is None:
-            raise Refused(f"there is no face {name!r}; there are {', '.join(self.choices)}")
+        path = self._faces.find(name)
         height, width = self._worn.crops[0].shape[:2]
         try:
             face = await self._canvas.call("read", str(path))
         except ConfigError as err:
             raise Refused(str(err)) from err
         self._worn = await self._canvas.call("wear", face, height, width)
-        self._path = path
+        self._faces.worn = path
 
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, as many at once as there is sound for."""
