@@ -263,3 +263,35 @@ def test_any_bytes_on_any_topic(scripted: Scripted) -> None:
     finally:
         loop.run_until_complete(house_context.__aexit__(None, None, None))
         loop.close()
+
+
+def test_any_bytes_over_the_wire(scripted: Scripted, tmp_path: Path) -> None:
+    loop = asyncio.new_event_loop()
+    tts = {"platform": "scripted", "seconds_per_word": 0.01, "voices": ["a", "b"]}
+    with Broker(tmp_path) as broker, Listener(broker, "avatard/test/#", "me/answers") as listener:
+        running = bridged(scripted(tts=tts, **at(broker, commands_per_second=1000)))
+        house, _ = loop.run_until_complete(running.__aenter__())
+        try:
+            loop.run_until_complete(online(listener))
+            sent = 0
+
+            @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+            @given(st.sampled_from([t for t in TOPICS if t not in ("probe", "")]), PAYLOADS)
+            def bombard(topic: str, payload: bytes) -> None:
+                nonlocal sent
+                sent += 1
+                listener.publish(f"avatard/test/{topic}/set", payload, respond="me/answers")
+                loop.run_until_complete(asyncio.sleep(0.005))
+
+            bombard()
+            loop.run_until_complete(until(listener, "me/answers", lambda m: len(listener.of("me/answers")) == sent, 20))
+            answers = [m.json() for m in listener.of("me/answers")]
+            assert {a["ok"] for a in answers} == {True, False} and all(a["ok"] or a["error"] for a in answers)
+            listener.publish("avatard/test/stop/set")
+            listener.publish("avatard/test/say/set", "Still here.")
+            still = until(listener, "avatard/test/turn", lambda m: m.json()["reply"] == "Still here.")
+            assert loop.run_until_complete(still).json()["error"] == ""
+            assert house.door.status().problems == {}
+        finally:
+            loop.run_until_complete(running.__aexit__(None, None, None))
+            loop.close()
