@@ -26,7 +26,7 @@ class Box:
         config = folder / "avatard.yaml"
         config.write_text(
             f"name: box\nmicrophone: scripted\ndisplay: none\nmqtt: {{host: 127.0.0.1, port: {broker.port}, "
-            "keepalive: 20}\n"
+            "keepalive: 20}\nmemory: {cache_mb: 0}\n"
         )
         self.log = folder / "box.log"
         self._file = self.log.open("w")
@@ -136,23 +136,26 @@ def test_restarted_ten_times(box: Box, broker: Broker) -> None:
 def test_a_thousand_announcements_in_ten_seconds(box: Box, broker: Broker) -> None:
     me = psutil.Process(box.process.pid)
     with Listener(broker, "avatard/box/+", "me/a") as listener:
-        listener.publish("avatard/box/say/set", "Warm.")
-        listener.wait_for("avatard/box/turn")
+        flood(listener)
         before = me.memory_info().rss
-        began = time.monotonic()
-        for number in range(1000):
-            listener.publish("avatard/box/say/set", f"Announcement {number} of a thousand.", respond="me/a", wait=False)
-            time.sleep(max(0.0, began + number / 100 - time.monotonic()))
-        asked = time.monotonic()
-        listener.publish("avatard/box/stop/set")
-        stopped = listener.wait_for("avatard/box/state", lambda m: m.at > asked and m.text == "idle", 5)
-        end = time.monotonic() + 20
-        while len(answers := [m.json() for m in listener.of("me/a")]) < 1000 and time.monotonic() < end:
-            time.sleep(0.1)
-    assert stopped.at - asked < 2
-    assert len(answers) == 1000 and sum(a["ok"] for a in answers) < 100
-    assert all("wait already" in a["error"] or "too many" in a["error"] for a in answers if not a["ok"])
-    assert me.memory_info().rss - before < 20e6
+        flood(listener)
+        assert me.memory_info().rss - before < 25e6, "what a flood needs is had by the next one"
     assert box.status()["queued"] == 0
 
 
+def flood(listener: Listener) -> None:
+    """Send a thousand announcements, and then stop: obeyed at once, and every one is answered."""
+    listener.clear()
+    began = time.monotonic()
+    for number in range(1000):
+        listener.publish("avatard/box/say/set", f"Announcement {number} of a thousand.", respond="me/a", wait=False)
+        time.sleep(max(0.0, began + number / 100 - time.monotonic()))
+    asked = time.monotonic()
+    listener.publish("avatard/box/stop/set")
+    stopped = listener.wait_for("avatard/box/state", lambda m: m.at > asked and m.text == "idle", 5)
+    assert stopped.at - asked < 2
+    end = time.monotonic() + 20
+    while len(answers := [m.json() for m in listener.of("me/a")]) < 1000 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(answers) == 1000 and sum(a["ok"] for a in answers) < 100
+    assert all("wait already" in a["error"] or "too many" in a["error"] for a in answers if not a["ok"])
