@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -143,7 +144,8 @@ class Running:
 
     def end(self, how: int = signal.SIGTERM, seconds: float = 10) -> int:
         """End it; return its exit status. No child outlives it."""
-        self.children()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended already, as it was told
+            self.children()
         self.process.send_signal(how)
         code = self.process.wait(seconds)
         left = psutil.wait_procs(self.family, timeout=2)[1]
