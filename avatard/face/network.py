@@ -86,7 +86,7 @@ class MouthNetwork:
         self._scales = np.concatenate([self._scales, np.array(scales, np.float32)])
         self._fresh = np.concatenate([self._fresh, columns])
         count = max(0, len(self._fresh) - EARLY)
-        out: Floats = np.clip(self._fresh[:count] - self._scales[EARLY:, None], -5, 1) + 2
+        out: Floats = np.minimum(np.maximum(self._fresh[:count] - self._scales[EARLY:, None], -5), 1) + 2
         self._fresh, self._scales = self._fresh[count:], self._scales[count:]
         return out
 
@@ -112,7 +112,7 @@ class MouthNetwork:
 
 
 def _squashed(values: Floats) -> Floats:
-    out: Floats = np.reciprocal(1 + np.exp(-np.clip(values, -30, 30)))
+    out: Floats = np.reciprocal(1 + np.exp(-np.maximum(values, -30)))
     return out
 
 
