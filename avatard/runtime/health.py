@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -12,10 +13,13 @@ from avatard.api.context import Pulse
 from avatard.api.news import Health, Problem, TierChanged, TurnFinished
 from avatard.runtime.feed import Feed
 from avatard.runtime.life import Life
+from avatard.runtime.model import trim
 from avatard.talk.assistant import Door
 
 EVERY = 30.0
 """Seconds between two reports"""
+QUIET = 3.0
+"""Seconds after an answer at which its memory is given back"""
 LOOK = 0.5
 """Seconds between two looks at the event loop"""
 
@@ -31,6 +35,7 @@ class Checkup:
         self._fps = 0.0
         self._latency_ms: float | None = None
         self._stuck: tuple[str, ...] = ()
+        self._tidy_at = math.inf
 
     async def run(self, pulse: Pulse) -> None:
         """Look and report, for ever."""
@@ -47,12 +52,20 @@ class Checkup:
                     changed |= isinstance(event, Problem | TierChanged)
                     if isinstance(event, TurnFinished):
                         self._note(event)
+                self._tidy(now)
                 stuck = self._life.stuck()
                 if changed or stuck != self._stuck or now >= due:
                     self._stuck, due = stuck, now + EVERY
                     self._feed.publish(self._report(now))
 
+    def _tidy(self, now: float) -> None:
+        """What an answer's pictures took goes back to the system once it is quiet again."""
+        if now >= self._tidy_at and self._door.household is not None and self._door.status().state == "idle":
+            self._tidy_at = math.inf
+            trim()
+
     def _note(self, event: TurnFinished) -> None:
+        self._tidy_at = time.monotonic() + QUIET
         report = event.report
         count, late = report.frames.get("count", 0), report.frames.get("late", 0)
         if count:
