@@ -60,7 +60,8 @@ class Checkup:
 
     def _tidy(self, now: float) -> None:
         """What an answer's pictures took goes back to the system once it is quiet again."""
-        if now >= self._tidy_at and self._door.household is not None and self._door.status().state == "idle":
+        household = self._door.household
+        if now >= self._tidy_at and household is not None and household.place.state == "idle":
             self._tidy_at = math.inf
             trim()
 
