@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,8 +27,8 @@ FPS = 25
 FRAME_SAMPLES = SPEECH_RATE // FPS
 """Samples of sound in one VideoFrame: 1920."""
 
-Container = Literal["fmp4", "mpegts"]
-"""How a VideoEncoder wraps its stream."""
+Container = Literal["fmp4", "mpegts", "mp4"]
+"""How a VideoEncoder wraps its stream; ``mp4`` is a finished film without sound, which comes at the end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,3 +158,15 @@ class EncodedChunk:
     pts: float
     """Seconds, of the first picture inside."""
     keyframe: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdleLoop:
+    """The face at rest as a finished film without sound, which a display repeats by itself."""
+
+    path: Path
+    """An MP4 file, H.264, whose last picture leads back into its first."""
+    first: Pixels
+    """Its first picture, for whoever cannot play the film."""
+    key: str
+    """Another face, or the same one drawn otherwise, has another key."""
