@@ -192,9 +192,10 @@ class Displays:
                 for (name, sink), branch in zip(sinks, branches, strict=True)
             ]
             await self._until_heard(playing, sinks, branches)
-            _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
-            for task in late:
-                task.cancel()
+            if playing:
+                _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
+                for task in late:
+                    task.cancel()
 
     def _tell_clock(self, index: int, sink: DisplaySink, branch: Branch) -> None:
         if index == 0:
