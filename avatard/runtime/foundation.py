@@ -51,7 +51,9 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
             configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
         )
         resting = Resting(door, paths.cache / "idle")
-        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, Visitors(door), paths, tasks)
+        visitors = Visitors(door, feed, life, sessions, tasks)
+        governor.belongings.end_visits = visitors.end_idle
+        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, visitors, paths, tasks)
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),
