@@ -528,6 +528,21 @@ async def test_a_recorded_request_of_a_visitor_with_the_real_parts(tmp_path: Pat
     assert len(screen.played) == report.frames["count"] > 50 and np.abs(sound).max() > 3000
 
 
+async def test_who_asks_while_another_is_heard_is_understood_too(tmp_path: Path, recordings: Path) -> None:
+    path, hush = tmp_path / "asked.wav", np.zeros(8000, np.int16)
+    command = read_wav(recordings / "turn_on_the_office_lights_03.wav")
+    write_wav(path, np.concatenate([read_wav(recordings / "alexa.wav"), hush, command, hush]))
+    both = REAL | {"microphone": {"platform": "file", "path": str(path)}}
+    async with living(from_mapping(both)) as (foundation, house, room):
+        ears = FileMicrophone([path], FileConfig(path=path), cast("Any", SimpleNamespace(news=house.feed)))
+        async with foundation.visit("web", ears, display(), "anna") as visit:
+            await until(lambda: house.place.state == visit.assistant.status().state == "listening")
+            await until(lambda: sum(isinstance(e, TurnFinished) for e in room) == 2, 60)
+    reports = [e.report for e in room if isinstance(e, TurnFinished)]
+    assert sorted(r.source for r in reports) == ["microphone", "web"]
+    assert [r.heard for r in reports] == ["turn on the office lights"] * 2, reports
+
+
 def loudness(screen: ScriptedDisplay) -> np.ndarray:
     """Of each frame: espeak-ng does not say it twice in exactly the same way."""
     return np.array([np.abs(frame.audio.astype(np.int32)).mean() for frame in screen.played])
