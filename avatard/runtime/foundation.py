@@ -54,7 +54,8 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         visitors = Visitors(door, feed, life, sessions, tasks)
         governor.belongings.end_visits = visitors.end_idle
         foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, visitors, paths, tasks)
-        checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
+        memory, lost = lambda: (governor.memory_mb, governor.budget_mb), lambda: visitors.drops
+        checkup = Checkup(feed, door, life, memory, lost)
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),
             tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),

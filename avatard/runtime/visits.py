@@ -39,6 +39,11 @@ class Overheard:
         """Tell the room."""
         self._own, self._room = Feed(), room
 
+    @property
+    def drops(self) -> int:
+        """Events that readers were too late for, since the start."""
+        return self._own.drops
+
     def publish(self, event: Event) -> None:
         """Give the event to every reader; never blocks."""
         self._own.publish(event)
@@ -54,7 +59,7 @@ class Stay:
     """One visitor while he is here."""
 
     def __init__(
-        self, title: str, source: str, session: str, news: News, life: Life, tasks: asyncio.TaskGroup
+        self, title: str, source: str, session: str, news: Overheard, life: Life, tasks: asyncio.TaskGroup
     ) -> None:
         """Nothing runs yet.
 
@@ -87,6 +92,11 @@ class Stay:
         if seat.listening is not None:
             listen = self._listen(seat.listening, self._pulse("listening"))
             self._listening = self._tasks.create_task(listen, name=f"{self.title}: listening")
+
+    @property
+    def drops(self) -> int:
+        """Frames and events that were lost for want of room."""
+        return self._news.drops + (self._seat.place.displays.dropped if self._seat is not None else 0)
 
     @property
     def speaking(self) -> bool:
@@ -145,6 +155,7 @@ class Visitors:
         self._door, self._feed, self._life, self._sessions, self._tasks = door, feed, life, sessions, tasks
         self._faculties: Faculties | None = None
         self._stays: list[Stay] = []
+        self._lost = 0
         self._numbers = itertools.count(1)
 
     def receive(self, faculties: Faculties) -> None:
@@ -174,6 +185,12 @@ class Visitors:
                 await stay.leave()
             finally:
                 self._stays.remove(stay)
+                self._lost += stay.drops
+
+    @property
+    def drops(self) -> int:
+        """Frames and events that visitors lost for want of room, since the start."""
+        return self._lost + sum(stay.drops for stay in self._stays)
 
     async def finished(self) -> None:
         """Return when none of those who are here is answered any more."""

@@ -364,6 +364,25 @@ async def test_nothing_of_a_visitor_is_left_behind(scripted: Scripted, state: st
             assert visit.assistant.status().state == "idle"
 
 
+async def test_visitors_go_at_any_moment_of_a_question(scripted: Scripted) -> None:
+    async with living(scripted(sessions={"limit": 40})) as (foundation, house, room):
+        async def stays(seconds: float) -> None:
+            screen = display()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    async with foundation.visit("web", microphone(*QUESTION), screen, f"{seconds}"):
+                        await asyncio.Event().wait()
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(stays(number * 0.07) for number in range(36)))
+        assert remains(foundation) == []
+        assert foundation.life.stuck() == () and about_places(room) == [], about_places(room)
+        reports = [e.report for e in room if isinstance(e, TurnFinished)]
+        assert {r.error for r in reports} == {""} and {r.interrupted for r in reports} == {True, False}
+        assert all(r.reply == "You said: hello." for r in reports if not r.interrupted)
+        assert (await done(await house.door.ask("hello"))).reply == "You said: hello."
+
+
 async def test_the_house_closes_under_a_visitor(scripted: Scripted) -> None:
     configuration = scripted()
     async with open_foundation(configuration) as foundation:
@@ -465,6 +484,16 @@ async def test_a_broken_microphone_ends_the_visit_alone(scripted: Scripted) -> N
             assert (await done(await house.door.ask("hello"))).error == ""
         states = [StateChanged("processing"), StateChanged("responding"), StateChanged("idle")]
         assert about_places(room) == states, about_places(room)
+
+
+async def test_what_visitors_lose_is_counted(scripted: Scripted) -> None:
+    async with living(scripted()) as (foundation, _, _):
+        async with foundation.visit("web", None, display(), "a") as visit:
+            with visit.news.subscribe(2) as news:
+                for percent in range(5):
+                    await visit.assistant.set_volume(percent)
+                assert (news.dropped, foundation.visit.drops, foundation.feed.drops) == (3, 3, 0)
+        assert foundation.visit.drops == 3
 
 
 async def test_a_microphone_that_is_away_is_the_visitors_problem(scripted: Scripted) -> None:
