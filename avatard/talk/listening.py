@@ -115,7 +115,7 @@ class Ears:
                 try:
                     words = await stack.enter_async_context(recognizer.open(language))
                 except OutOfMemory as err:
-                    if not self._stt.step_down(err):
+                    if not self._stt.give_up(recognizer, err):
                         raise
             yield words
 

@@ -16,7 +16,7 @@ import pytest
 
 from avatard.api.context import Visit
 from avatard.api.door import Ticket
-from avatard.api.errors import NotReady, Refused
+from avatard.api.errors import NotReady, OutOfMemory, Refused, StageFailed
 from avatard.api.flow import AudioFrame
 from avatard.api.news import (
     Event,
@@ -517,6 +517,37 @@ async def test_what_the_body_raises_passes_as_it_is(scripted: Scripted) -> None:
                     raise mistake
             assert caught.value is mistake
         assert remains(foundation) == []
+
+
+class Failing:
+    """An engine that fails a moment after it was asked: both who ask it at once meet with it."""
+
+    async def speak(self, sentence: Any) -> Any:
+        await asyncio.sleep(0.05)
+        raise StageFailed("tts", "failing", "killed")
+        yield
+
+    @asynccontextmanager
+    async def open(self, language: str) -> Any:
+        await asyncio.sleep(0.05)
+        raise OutOfMemory("no room")
+        yield
+
+
+@pytest.mark.parametrize("stage", ["tts", "stt"])
+async def test_two_who_meet_with_one_failure_are_both_answered(scripted: Scripted, stage: str) -> None:
+    two = ["scripted", {"platform": "scripted"}]
+    async with living(scripted(**{stage: two})) as (foundation, house, room):
+        ranking: Any = getattr(house.faculties.hearing if stage == "stt" else house.faculties, stage)
+        ranking._opened[0] = Failing()
+        async with (
+            foundation.visit("web", microphone(*QUESTION), display("fast"), "a"),
+            foundation.visit("web", microphone(*QUESTION), display("fast"), "b"),
+        ):
+            await until(lambda: sum(isinstance(e, TurnFinished) for e in room) == 2)
+        reports = [e.report for e in room if isinstance(e, TurnFinished)]
+    assert [(r.reply, r.error) for r in reports] == [("You said: hello.", "")] * 2, reports
+    assert ranking.position == 1
 
 
 REAL = {
