@@ -83,7 +83,11 @@ class Visit:
     """A place of its own for one who came with a microphone and a display of his own."""
 
     assistant: Assistant
-    """What is said, asked, muted here concerns this place alone; timers, faces and voices are the room's."""
+    """What is said, asked, muted here concerns this place alone; timers, faces and voices are the room's.
+
+    Source and session of all that is said and asked here are the visitor's. A timer rings here, or in the room once
+    he has left. He can have nothing reloaded or restarted.
+    """
     news: News
     """What happens in this place; its finished turns are the room's news too."""
 
@@ -103,7 +107,9 @@ class Visits(Protocol):
             session: whose history it is.
 
         Raises:
-            NotReady: the daemon is still starting, or its configuration has just changed.
+            NotReady: on entering: the daemon is still starting, there are too many visitors, or memory is short. In
+                the block, which is cancelled for it: the configuration has changed, the daemon ends, memory is
+                short, or the microphone has failed. Whoever comes again later may be let in.
         """
 
 

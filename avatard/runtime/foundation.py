@@ -51,8 +51,11 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
             configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
         )
         resting = Resting(door, paths.cache / "idle")
-        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, Visitors(door), paths, tasks)
-        checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
+        visitors = Visitors(door, feed, life, sessions, tasks)
+        governor.belongings.end_visits = visitors.end_idle
+        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, visitors, paths, tasks)
+        memory, lost = lambda: (governor.memory_mb, governor.budget_mb), lambda: visitors.drops
+        checkup = Checkup(feed, door, life, memory, lost)
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),
             tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),

@@ -151,7 +151,7 @@ class Answer:
                 return
             except (StageFailed, NotReady, OutOfMemory) as err:
                 # Before its first sound the sentence can still be said by the next engine.
-                if begun or not self._voice.tts.step_down(err):
+                if begun or not self._voice.tts.give_up(engine, err):
                     raise
 
     async def _follow(self) -> None:

@@ -49,6 +49,13 @@ async def test_a_spoken_question_is_answered(scripted: Scripted) -> None:
     assert report.frames["count"] == 3 * 0.3 * 25 + 1 or report.frames["count"] == 23
 
 
+async def test_what_is_heard_is_answered_in_the_language_of_the_house(scripted: Scripted) -> None:
+    async with open_house(scripted(microphone=asks("hello"), language="de")) as house:
+        await finished(house)
+        screen: Any = house.place.displays._own[0][1]
+        assert {frame.sentence.language for frame in screen.played} == {"de"}
+
+
 async def test_several_questions_in_order(scripted: Scripted) -> None:
     async with open_house(scripted(microphone=asks("one", "two", "three"))) as house:
         reports = await finished(house, 3)
