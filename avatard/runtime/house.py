@@ -21,6 +21,7 @@ from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.exchanging import Manners, Means
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
@@ -119,7 +120,10 @@ class _Builder:
             await render.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
-        manners = Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue)
+        language = self._configuration.language
+        manners = Manners(
+            language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language)
+        )
         place = Place(
             Means(ears, responders, voice, sessions, self._feed, manners), self._tasks.create_task,
             self._foundation.life.watch("place"),

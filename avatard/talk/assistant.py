@@ -12,6 +12,7 @@ from avatard.api.errors import NotReady, Refused
 from avatard.api.news import News, Problem, SettingChanged, Tier
 from avatard.api.stages import Choices, LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.listening import Listening
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.requests import Request, checked
@@ -208,7 +209,8 @@ class Door:
         return request.ticket()
 
     async def _ring(self, timer: Timer) -> None:
-        text = f"Your {timer.name} timer is done." if timer.name else "Your timer is done."
+        phrases = phrases_in(self._house.language)
+        text = phrases.named_timer_done.format(timer.name) if timer.name else phrases.timer_done
         self._house.place.submit(Request("ring", "timer", text, priority=5, language=self._house.language))
 
 
