@@ -19,7 +19,10 @@ from avatard.runtime.resting import Resting
 from avatard.runtime.visits import Visitors
 from avatard.talk.assistant import Door
 from avatard.talk.guests import Guests
+from avatard.talk.handiwork import own_tools
+from avatard.talk.post import Post
 from avatard.talk.sessions import Sessions
+from avatard.talk.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Foundation:
     guests: Guests
     resting: Resting
     visit: Visitors
+    tools: Toolbox
+    post: Post
     paths: Paths
     tasks: asyncio.TaskGroup
 
@@ -51,7 +56,10 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
             configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
         )
         resting = Resting(door, paths.cache / "idle")
-        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, Visitors(door), paths, tasks)
+        foundation = Foundation(
+            feed, door, sessions, governor, life, Guests(), resting, Visitors(door), Toolbox(own_tools(door)), Post(), paths,
+            tasks,
+        )  # fmt: skip
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),
