@@ -57,8 +57,8 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         )
         resting = Resting(door, paths.cache / "idle")
         foundation = Foundation(
-            feed, door, sessions, governor, life, Guests(), resting, Visitors(door), Toolbox(own_tools(door)), Post(), paths,
-            tasks,
+            feed, door, sessions, governor, life, Guests(), resting, Visitors(door), Toolbox(own_tools(door)), Post(),
+            paths, tasks,
         )  # fmt: skip
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
