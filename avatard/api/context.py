@@ -13,6 +13,7 @@ from .door import Assistant
 from .flow import IdleLoop, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
+from .tools import Post, Toolbox
 
 
 class Admission(Protocol):
@@ -153,6 +154,10 @@ class PluginContext:
     show: Callable[[str, DisplaySink | Screen], AbstractContextManager[None]]
     """For bridges: it is one more display (or screen) of the room while the block runs."""
     visit: Visits
+    tools: Toolbox
+    """What a language model may be allowed to do."""
+    post: Post
+    """Messages to the house."""
     make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]

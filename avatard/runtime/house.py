@@ -22,6 +22,7 @@ from avatard.talk.exchanging import Manners
 from avatard.talk.faculties import Faculties, Perception
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Listening
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
@@ -121,7 +122,8 @@ class _Builder:
             await render.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
-        manners = Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue)
+        language = self._configuration.language
+        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language))
         faculties = Faculties(
             hearing, responders, tts, render, ladder, unseen, encoder, phrases, sessions, manners,
             core.sessions.max_reply_seconds, core.sessions.max_text,

@@ -12,6 +12,7 @@ from avatard.api.errors import NotReady, Refused
 from avatard.api.news import News, Problem, SettingChanged, Tier
 from avatard.api.stages import Choices, LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.orders import Orders, Seat, here
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.settings import Settings
@@ -203,7 +204,8 @@ class Door:
             self._news.publish(SettingChanged(what, name))
 
     async def _ring(self, timer: Timer) -> None:
-        text = f"Your {timer.name} timer is done." if timer.name else "Your timer is done."
+        phrases = phrases_in(self._house.seat.language)
+        text = phrases.named_timer_done.format(timer.name) if timer.name else phrases.timer_done
         asked = timer.where
         await (self.room if asked is None or asked.seat is None else asked).ring(text)
 

@@ -213,7 +213,7 @@ class Place:
             apology = Answer(
                 turn.request.turn, self._means.voice, self._news, Timeline(), self._means.manners.language, lambda: None
             )
-            await apology.give(tokens_of(self._means.manners.failure), lambda: self.enter("responding"))
+            await apology.give(tokens_of(self._means.manners.phrases.failed), lambda: self.enter("responding"))
         except Exception as failure:  # as above
             again = first_cause(failure)
             if _cancelled():
