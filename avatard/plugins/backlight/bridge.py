@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import NotReady
@@ -113,6 +114,7 @@ class Furniture:
         try:
             await self._set(light)
         except NotReady as err:
+            self._shown = None  # a part of it may have obeyed
             if not self._ailing:
                 self._ailing = True
                 self._context.logger.warning("%s; trying again", err)
@@ -125,16 +127,23 @@ class Furniture:
         return True
 
     async def _set(self, light: Light) -> None:
-        config, dimmer = self._config, self._found.dimmer
-        if light != "off" and dimmer is not None:
-            # First, so that it does not come on as bright as day at night.
-            levels = {"bright": config.brightness, "night": config.night_brightness, "dim": config.dim_brightness}
-            night = config.night_brightness if self._rest.night else 100
-            await dimmer.dim(min(levels[light], night))
-        on = light != "off"
+        on, dark = light != "off", None
+        if light != "off" and self._found.dimmer is not None:
+            try:
+                # First, so that it does not come on as bright as day at night.
+                await self._found.dimmer.dim(self._percent(light))
+            except NotReady as err:
+                dark = err  # it shall come on all the same
         if on != self._on or self._shown is None:
             await self._found.switch.switch(on)
             self._on = on
+        if dark is not None:
+            raise dark
+
+    def _percent(self, light: Literal["bright", "night", "dim"]) -> int:
+        config = self._config
+        levels = {"bright": config.brightness, "night": config.night_brightness, "dim": config.dim_brightness}
+        return min(levels[light], config.night_brightness if self._rest.night else 100)
 
     async def _look_again(self) -> None:
         """Before it sleeps: what was plugged in since, touch screens and monitors."""

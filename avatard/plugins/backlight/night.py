@@ -26,11 +26,11 @@ class Night:
         """
         found = _HOURS.fullmatch(text)
         try:
-            hours = [int(number) for number in found.groups()] if found else []
-            start, end = time(*hours[:2]), time(*hours[2:])
+            one, minute, other, last = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
+            start, end = time(one, minute), time(other, last)
         except ValueError as err:
             raise ValueError(f'{text!r}: hours go to 23 and minutes to 59, such as "22:30-06:30"') from err
-        if not hours:
+        if found is None:
             raise ValueError(f'{text!r} are no hours; write them such as "22:30-06:30"')
         if start == end:
             raise ValueError(f"{text!r} begins as it ends; leave night out, or give two different hours")

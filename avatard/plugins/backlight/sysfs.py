@@ -33,8 +33,8 @@ class Sysfs:
         there = sorted(folder.glob("*"), key=_rank) if folder.is_dir() else []
         self._folder = next((path for path in there if device in ("", path.name)), Path())
         if self._folder == Path():
-            names = ", ".join(path.name for path in there)
-            raise NotReady(f"sysfs: no backlight{f' {device!r}' if device else ''} in {folder}; there is {names or 'none'}")
+            names = ", ".join(path.name for path in there) or "none"
+            raise NotReady(f"sysfs: no backlight{f' {device!r}' if device else ''} in {folder}; there is {names}")
         self._most = self._read("max_brightness")
         if self._most < 1:
             raise NotReady(f"sysfs: {self._folder / 'max_brightness'} is {self._most}")
