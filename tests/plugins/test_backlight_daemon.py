@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from broker import HOST, Broker, Listener
 from daemon import Daemon
-from screens import WLOPM, script
+from screens import WLOPM, backlight, device, script
 
 BASE, DISCOVERY = "avatard/den", "homeassistant/device/avatard_den/config"
 RESTING = {"dim_minutes": 0, "sleep_minutes": 0.02, "touch": False}
@@ -76,7 +76,9 @@ def test_the_screen_sleeps_and_is_woken(tmp_path: Path, bridges: list[str]) -> N
 def test_off_holds_until_somebody_comes(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker, Listener(broker, "avatard/#", "homeassistant/#") as listener:
         home = Home(tmp_path, broker, listener, dict.fromkeys(["mqtt", "backlight"]))
-        home.screen["sleep_minutes"] = 60
+        home.screen |= {"sleep_minutes": 60, "touch": True}
+        finger = device(tmp_path / "root", "event0", "Goodix", properties="2")
+        os.mkfifo(finger)
         with home.daemon as daemon:
             listener.wait_for(f"{BASE}/screen", lambda m: m.text == "ON", 20)
             listener.publish(f"{BASE}/screen/set", "OFF")
@@ -85,6 +87,12 @@ def test_off_holds_until_somebody_comes(tmp_path: Path) -> None:
             listener.publish(f"{BASE}/say/set", "Dinner is ready.")
             listener.wait_for(f"{BASE}/turn", None, 30)
             assert home.outputs == {"off"} and not listener.of(f"{BASE}/screen"), listener.of(f"{BASE}/screen")
+            with finger.open("wb", buffering=0) as hand:
+                hand.write(bytes(24))
+                home.wait("ON")
+            listener.wait_for(f"{BASE}/state", lambda m: m.text == "idle", 20)
+            listener.publish(f"{BASE}/screen/set", "OFF")
+            home.wait("OFF")
             daemon.command("listen")
             home.wait("ON")
 
@@ -141,3 +149,32 @@ def test_named_means_that_come_later_are_waited_for(tmp_path: Path) -> None:
             home.announced(True)
             home.wait("OFF")
         assert "Traceback" not in daemon.log, daemon.log
+
+
+def test_a_panel_without_rights_is_told_with_what_to_do(tmp_path: Path) -> None:
+    panel = backlight(tmp_path / "root")
+    (panel / "brightness").unlink()
+    (panel / "brightness").symlink_to("/proc/sys/kernel/cap_last_cap")  # a number that nobody may write, root neither
+    with Broker(tmp_path) as broker, Listener(broker, f"{BASE}/#") as listener:
+        home = Home(tmp_path, broker, listener, dict.fromkeys(["mqtt", "backlight"]))
+        with home.daemon as daemon:
+            home.wait("OFF")
+        assert "switched by wlopm" in daemon.log, daemon.log
+        (warning,) = [line for line in daemon.log.splitlines() if line.startswith("W ")]
+        assert "panel/brightness: Permission denied; install systemd/99-avatard.rules" in warning, warning
+
+
+def test_a_screen_that_hangs_holds_up_no_answer(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker, Listener(broker, "avatard/#") as listener:
+        home = Home(tmp_path, broker, listener, dict.fromkeys(["mqtt", "backlight"]))
+        with home.daemon as daemon:
+            home.wait("OFF")
+            script(home.programs, "wlopm", "sleep 600\n")
+            listener.clear()
+            listener.publish(f"{BASE}/say/set", "I speak in the dark.")
+            listener.wait_for(f"{BASE}/turn", None, 30)
+            assert not listener.of(f"{BASE}/problem"), "it was said while the screen still had its 5 s"
+            told = listener.wait_for(f"{BASE}/problem", None, 20).json()
+            assert told["what"] == "'wlopm --on *' did not end within 5 s", told
+            assert daemon.stop() == 0
+        assert "did not close" not in daemon.log and "Traceback" not in daemon.log, daemon.log

@@ -264,19 +264,16 @@ async def test_a_backlight_that_does_not_take_it_is_seen(tmp_path: Path) -> None
         await sysfs.switch(False)
 
 
-async def test_a_backlight_without_rights_says_what_to_do(
-    public: Path, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_backlight_without_rights_says_what_to_do(public: Path, path: Path) -> None:
     panel = backlight(public)
     for file in panel.iterdir():
         file.chmod(0o444)
-    with nobody(), caplog.at_level(logging.INFO):
-        found = await probe(ScreenConfig(root=public), {}, LOG)
+    with nobody():
+        found = await probe(ScreenConfig(root=public), {})
+        assert "99-avatard.rules" in found.undimmed and "panel/brightness" in found.undimmed, found
         assert (found.switch.name, found.dimmer) == ("none", None), found
         with pytest.raises(NotReady, match=r"Permission denied; install systemd/99-avatard\.rules .*group video"):
-            await probe(ScreenConfig(root=public, means="sysfs"), {}, LOG)
-    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert warnings and "99-avatard.rules" in warnings[0] and "panel/brightness" in warnings[0], warnings
+            await probe(ScreenConfig(root=public, means="sysfs"), {})
     assert (panel / "brightness").read_text() == "200\n"
 
 
@@ -298,7 +295,7 @@ async def test_the_first_that_proves_to_work_is_taken(
         script(path, name, text)
     if panel:
         backlight(tmp_path)
-    found = await probe(ScreenConfig(root=tmp_path), environment, LOG)
+    found = await probe(ScreenConfig(root=tmp_path), environment)
     assert (found.switch.name, found.dimmer is not None) == (taken, dims), found
     order = ["wlopm", "wlr-randr", "dpms", "sysfs", "vcgencmd", "none"]
     assert len(found.refused) == order.index(taken), found.refused
@@ -311,11 +308,11 @@ async def test_what_is_named_is_taken_or_refused_with_its_reason(path: Path, tmp
     script(path, "vcgencmd", VCGENCMD)
     for means in ("vcgencmd", "none", "sysfs"):
         config: Any = {"means": means, "root": tmp_path}
-        assert (await probe(ScreenConfig(**config), WAYLAND, LOG)).switch.name == means
+        assert (await probe(ScreenConfig(**config), WAYLAND)).switch.name == means
     with pytest.raises(NotReady, match="wlopm is not installed"):
-        await probe(ScreenConfig(means="wlopm", root=tmp_path), WAYLAND, LOG)
+        await probe(ScreenConfig(means="wlopm", root=tmp_path), WAYLAND)
     with pytest.raises(NotReady, match="WAYLAND_DISPLAY is not set"):
-        await probe(ScreenConfig(means="wlopm", root=tmp_path), {}, LOG)
+        await probe(ScreenConfig(means="wlopm", root=tmp_path), {})
 
 
 TOUCH_KEYS = "400 0 0 0 0 0" if os.sysconf("SC_LONG_BIT") == 64 else "400 0 0 0 0 0 0 0 0 0 0"

@@ -22,6 +22,8 @@ from avatard.plugins.backlight.touch import Fingers
 
 RETRY_FIRST, RETRY_LONGEST = 2.0, 60.0
 """Seconds until a screen that did not obey is tried again; doubled each time."""
+CLOSE_LIMIT = 5.5
+"""Seconds that it may take to leave the screen lit; the daemon waits 7."""
 CLOCK_SET = 600.0
 """Seconds after which the hour is looked at again: a board without a clock of its own learns it late."""
 
@@ -82,16 +84,16 @@ class Furniture:
 
     async def close(self) -> None:
         """Leave the screen on, as bright as by day, and everything else as it was found."""
+        self._closed = True
         self._fingers.close()
-        async with self._lock:
-            self._closed = True
-            try:
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT), self._lock:
                 if self._found.dimmer is not None:
                     await self._found.dimmer.dim(self._config.brightness)
                 await self._found.switch.switch(True)
                 await self._found.switch.close()
-            except NotReady as err:
-                self._context.logger.warning("while closing: %s", err)
+        except (NotReady, TimeoutError) as err:
+            self._context.logger.warning("while closing: %s", str(err) or "the screen did not answer in time")
 
     async def _follow(self) -> float:
         """Do what is wanted; return in how many seconds to look again."""
@@ -150,7 +152,7 @@ class Furniture:
         if self._config.touch:
             self._fingers.look()
         if self._config.means == "auto" and isinstance(self._found.switch, Nothing):
-            self._found = await probe(self._config, os.environ, self._context.logger)
+            self._found = await probe(self._config, os.environ)
             if not isinstance(self._found.switch, Nothing):
                 self._context.logger.info("the screen is switched by %s", self._found.switch.name)
 
@@ -169,10 +171,12 @@ class Furniture:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: ScreenConfig) -> AsyncIterator[Furniture]:
     """Find what switches the screen, and be a screen of the room."""
-    found = await probe(config, os.environ, context.logger)
+    found = await probe(config, os.environ)
     context.logger.info("the screen is switched by %s; %s", found.switch.name, _brightness(found))
     for why in found.refused:
         context.logger.info("not by %s", why)
+    if found.undimmed:
+        context.logger.warning("the brightness cannot be set: %s", found.undimmed)
     furniture = Furniture(context, config, found, SystemClock(context.clock))
     try:
         with context.show("backlight", furniture):

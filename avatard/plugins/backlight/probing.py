@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,9 +21,11 @@ class Found:
     """None where the brightness cannot be set."""
     refused: tuple[str, ...] = ()
     """Why not the others."""
+    undimmed: str = ""
+    """What a person can do so that the brightness can be set."""
 
 
-async def probe(config: ScreenConfig, environment: Mapping[str, str], logger: logging.Logger) -> Found:
+async def probe(config: ScreenConfig, environment: Mapping[str, str]) -> Found:
     """Find what works: it was told to switch the screen on, and the screen says that it is.
 
     Whether it can be switched off is seen when it first sleeps: nobody wants a flicker at each start.
@@ -32,7 +33,7 @@ async def probe(config: ScreenConfig, environment: Mapping[str, str], logger: lo
     Raises:
         NotReady: the means that the configuration names does not work.
     """
-    panel = _panel(config, logger)
+    panel, undimmed = _panel(config)
     refused: list[str] = []
     for name, make in _means(config, environment, panel).items():
         if config.means not in ("auto", name):
@@ -45,21 +46,19 @@ async def probe(config: ScreenConfig, environment: Mapping[str, str], logger: lo
                 raise
             refused.append(str(err))
             continue
-        return Found(switch, panel, tuple(refused))
+        return Found(switch, panel, tuple(refused), undimmed)
     raise AssertionError("'none' always works")
 
 
-def _panel(config: ScreenConfig, logger: logging.Logger) -> Sysfs | None:
+def _panel(config: ScreenConfig) -> tuple[Sysfs | None, str]:
     if config.means == "none":
-        return None
+        return None, ""
     try:
         panel = Sysfs(config.root, config.device)
         panel.prove()
     except NotReady as err:
-        if denied(err) or config.device:
-            logger.warning("brightness stays as it is: %s", err)
-        return None
-    return panel
+        return None, str(err) if denied(err) or config.device else ""
+    return panel, ""
 
 
 def _means(
