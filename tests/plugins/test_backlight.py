@@ -323,8 +323,8 @@ async def test_what_never_sleeps_by_day_wakes_in_the_morning(berlin: None) -> No
 async def test_off_by_hand_outlasts_the_night(berlin: None) -> None:
     async with room(wall=at("2026-05-01T23:00"), dim_minutes=0, sleep_minutes=0, night="22:30-06:30") as r:
         await r.screen.set_screen(False)
-        await r.clock.forward(24 * 60)
-        assert not r.screen.screen
+        await r.clock.forward(13 * 60)
+        assert not r.screen.screen, "noon"
 
 
 async def test_a_clock_that_is_set_is_noticed(berlin: None) -> None:
@@ -350,6 +350,16 @@ async def test_what_does_not_obey_is_a_problem_once_and_over_once() -> None:
         assert r.take() == [Problem("backlight", "", over=True), SCREEN_OFF] and not r.screen.screen
         await r.clock.forward(60)
         assert r.panel.take() == [False]
+
+
+async def test_what_obeyed_in_part_is_told_again() -> None:
+    async with room(dim_minutes=0, sleep_minutes=15) as r:
+        r.panel.broken = "one of two monitors is on"
+        await r.clock.forward(15.01)
+        r.panel.broken = ""
+        r.panel.take()
+        await r.news(Touched("kitchen"))
+        assert r.panel.take() == [100, True], "the other one is lit again"
 
 
 async def test_who_switches_what_does_not_obey_is_told() -> None:
@@ -396,6 +406,7 @@ def changes(night: Night, begin: str, hours: int) -> list[str]:
     ("22:30-02:30", "2026-10-24T12:00", ["24 22:30", "25 02:30"]),
     ("02:30-06:00", "2026-10-24T12:00", ["25 02:30", "25 06:00"]),
     ("22:30-02:30", "2026-03-28T12:00", ["28 22:30", "29 03:30"]),
+    ("02:00-03:00", "2026-03-28T12:00", []),
 ])  # fmt: skip
 def test_each_night_begins_and_ends_once(berlin: None, hours: str, begin: str, expected: list[str]) -> None:
     assert changes(Night.of(hours), begin, 22) == expected
