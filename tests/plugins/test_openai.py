@@ -17,7 +17,7 @@ from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import Exchange, SessionView, Transcript
 from avatard.api.tools import Tool
 from avatard.plugins.openai.config import ConversationConfig
-from avatard.plugins.openai.conversation import Server
+from avatard.plugins.openai.engine import Server
 from avatard.plugins.openai.events import Broken, Events, Reply
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
