@@ -26,8 +26,12 @@ FPS = 25
 FRAME_SAMPLES = SPEECH_RATE // FPS
 """Samples of sound in one VideoFrame: 1920."""
 
-Container = Literal["fmp4", "mpegts"]
-"""How a VideoEncoder wraps its stream."""
+Container = Literal["fmp4", "mpegts", "mp4"]
+"""How a VideoEncoder wraps its stream.
+
+``fmp4``: a header, then a fragment for each picture. ``mpegts``: whole packets of 188 bytes. ``mp4``: a finished file
+that can be sought in, as one piece after another once the frames have ended; it has no sound, for loops at rest.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,3 +161,6 @@ class EncodedChunk:
     pts: float
     """Seconds, of the first picture inside."""
     keyframe: bool
+    """Whether it can be begun with (in ``fmp4`` behind a header)."""
+    header: bool = False
+    """In ``fmp4``: what every reader needs before any fragment; a second one begins the stream anew."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatard.api.errors import first_cause
-from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
+from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
@@ -129,7 +129,7 @@ class _Builder:
 
         def engines() -> dict[str, str]:
             named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
-            ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
+            ranked = {r.stage: _called(r) for r in (stt, tts, render, encoder) if r.known}
             return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
@@ -171,6 +171,11 @@ class _Builder:
         await stt.engine()
         microphone = await opener.open(microphones[0])
         return Ears(vad, stt, limits, self._feed), (microphone, wake)
+
+
+def _called(ranking: Ranking[Any]) -> str:
+    serving = ranking.serving
+    return (serving.known_as if isinstance(serving, Known) else "") or ranking.name
 
 
 class LazyEncoder:
