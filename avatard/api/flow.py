@@ -161,6 +161,6 @@ class EncodedChunk:
     pts: float
     """Seconds, of the first picture inside."""
     keyframe: bool
-    """Whether it can be begun with (in ``fmp4`` behind a header)."""
+    """Whether it can be begun with: a header, or a fragment behind one whose picture needs no other."""
     header: bool = False
     """In ``fmp4``: what every reader needs before any fragment; a second one begins the stream anew."""

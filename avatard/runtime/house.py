@@ -115,6 +115,8 @@ class _Builder:
         await tts.engine()
         if displays.pictures:
             await render.engine()
+        if displays.encoded:
+            await encoder.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
         manners = Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue)

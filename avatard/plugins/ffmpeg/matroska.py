@@ -42,10 +42,10 @@ def header(width: int, height: int, rate: int) -> bytes:
     return ebml + 0x18538067.to_bytes(4, "big") + UNKNOWN + info + tracks
 
 
-def cluster(milliseconds: int, pixels: bytes | memoryview, audio: bytes) -> bytes:
-    """One picture and its sound, both at this time."""
+def cluster(milliseconds: int, pixels: bytes | memoryview | None, audio: bytes) -> bytes:
+    """One picture, if any, and its sound, both at this time."""
     sound = _block(SOUND, audio)
-    picture = _block(PICTURE, pixels)
+    picture = _block(PICTURE, pixels) if pixels is not None else b""
     return _element(0x1F43B675, _number(0xE7, milliseconds) + picture + sound)
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import queue
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator
 
 from avatard.api.errors import NotReady, StageFailed
 
-STUCK = 5.0
-"""Seconds without any progress after which ffmpeg is given up."""
-STARTING = 20.0
-"""The same before its first output: a cold disk takes its time to load two hundred libraries."""
+STUCK = 1.5
+"""Seconds without any output, while pictures wait in it, after which ffmpeg is given up."""
+STARTING = 15.0
+"""Seconds without any progress before its first output: a cold disk takes its time to load two hundred libraries."""
+INSIDE = 4
+"""Pictures that may be in it without an answer: a fragment is complete when the next picture has come."""
 F_SETPIPE_SZ = 1031
 """linux/fcntl.h"""
 
@@ -43,6 +47,8 @@ class Running:
         self._read: deque[bytes] = deque()
         self._complaints: deque[str] = deque(maxlen=6)
         self._ended = self._begun = False
+        self._moved_at = time.monotonic()
+        self._unanswered = 0
         self._threads = [
             threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
             for job in (self._writing, self._reading, self._complaining)
@@ -56,10 +62,14 @@ class Running:
         Raises:
             StageFailed: ffmpeg died or is stuck.
         """
-        while self._to_write.full():
+        while self._to_write.full() and not self._ended:
             await self._change()
         if self._ended:
-            raise self._failed("ended")
+            raise self._failed("it ended")
+        self._check()
+        self._unanswered += 1
+        if self._unanswered <= INSIDE:
+            self._moved_at = time.monotonic()
         self._to_write.put_nowait(data)
 
     def taken(self) -> list[bytes]:
@@ -70,20 +80,26 @@ class Running:
         return pieces
 
     async def rest(self) -> AsyncGenerator[bytes, None]:
-        """Yield what still comes after the input's end."""
+        """Yield what still comes after the input's end.
+
+        Raises:
+            StageFailed: ffmpeg failed or is stuck.
+        """
+        self._moved_at = time.monotonic()
         while not self._ended or self._read:
             for piece in self.taken():
                 yield piece
             if not self._ended:
                 await self._change()
-        if self._process.wait() != 0:
-            raise self._failed(f"ended with status {self._process.returncode}")
+        if (status := await self._status()) != 0:
+            raise self._failed(f"it ended with status {status}")
 
     def close(self) -> None:
         """End it, whatever it is doing."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)  # one that hangs in a driver cannot even be killed
         while not self._to_write.empty():
             self._to_write.get_nowait()
         self._to_write.put_nowait(None)
@@ -94,17 +110,36 @@ class Running:
                 pipe.close()
 
     def _failed(self, what: str) -> StageFailed:
-        return StageFailed("encoder", "ffmpeg", f"{what}: {' | '.join(self._complaints) or 'it said nothing'}")
+        said = " | ".join(self._complaints)
+        return StageFailed("encoder", "ffmpeg", f"{what}: {said or 'it said nothing'}")
+
+    def _stuck(self) -> StageFailed:
+        return self._failed(f"it is stuck: nothing came out for {STUCK if self._begun else STARTING} s")
+
+    async def _status(self) -> int:
+        """Its exit status; it has closed its output already, so it is about to end."""
+        while (status := self._process.poll()) is None:
+            self._check()
+            await asyncio.sleep(0.005)
+        return status
+
+    def _left(self) -> float:
+        """Seconds until it counts as stuck."""
+        return (STUCK if self._begun else STARTING) - (time.monotonic() - self._moved_at)
+
+    def _check(self) -> None:
+        if self._unanswered >= INSIDE and self._left() <= 0:
+            raise self._stuck()
 
     async def _change(self) -> None:
-        limit = STUCK if self._begun else STARTING
         self._changed.clear()
         if self._ended:
             return
         try:
-            await asyncio.wait_for(self._changed.wait(), limit)
+            await asyncio.wait_for(self._changed.wait(), max(0.01, self._left()))
         except TimeoutError as late:
-            raise self._failed(f"no progress for {limit:.0f} s") from late
+            if self._left() <= 0:
+                raise self._stuck() from late
 
     def _tell(self) -> None:
         try:
@@ -119,6 +154,8 @@ class Running:
                 view = memoryview(data)
                 while view:
                     view = view[self._process.stdin.write(view) :]
+                    if not self._begun:
+                        self._moved_at = time.monotonic()
                 self._tell()
         except OSError:
             return  # it died; the reading thread notices
@@ -129,7 +166,7 @@ class Running:
         assert self._process.stdout
         while piece := self._process.stdout.read(65536):
             self._read.append(piece)
-            self._begun = True
+            self._begun, self._unanswered, self._moved_at = True, 0, time.monotonic()
             self._tell()
         self._ended = True
         self._tell()
