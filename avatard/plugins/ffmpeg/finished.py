@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import cast
 
 from avatard.api.errors import StageFailed
-from avatard.api.flow import SPEECH_RATE, EncodedChunk, Pixels, VideoFrame
+from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE, EncodedChunk, Pixels, VideoFrame
 from avatard.plugins.ffmpeg import matroska
 from avatard.plugins.ffmpeg.coders import command, fitted
 from avatard.plugins.ffmpeg.line import Line
 from avatard.plugins.ffmpeg.process import Running
 
 PIECE = 1 << 16
+"""bytes"""
+SILENCE = bytes(2 * FRAME_SAMPLES)
 
 
 async def finished(line: Line, frames: AsyncIterator[VideoFrame]) -> AsyncGenerator[EncodedChunk, None]:
@@ -30,7 +32,7 @@ async def finished(line: Line, frames: AsyncIterator[VideoFrame]) -> AsyncGenera
         path = Path(folder) / "film.mp4"
         running: Running | None = None
         picture: Pixels | None = None
-        origin = 0.0
+        origin, every = 0.0, round(FPS / line.config.fps)
         try:
             async with aclosing(cast("AsyncGenerator[VideoFrame, None]", frames)):
                 async for frame in frames:
@@ -42,9 +44,10 @@ async def finished(line: Line, frames: AsyncIterator[VideoFrame]) -> AsyncGenera
                         words = command(line.program, coder, line.config, "mp4", fitted(width, height, line.config),
                                         output=(str(path),), dev=line.dev)  # fmt: skip
                         running, origin = Running(words), frame.pts
-                        await running.put(matroska.header(width, height, SPEECH_RATE))
-                    milliseconds = round((frame.pts - origin) * 1000)
-                    await running.put(matroska.cluster(milliseconds, picture.tobytes(), frame.audio.tobytes()))
+                        await running.put(matroska.header(width, height, SPEECH_RATE, line.config.fps))
+                    since = frame.pts - origin
+                    if round(since * FPS) % every == 0:
+                        await running.put(matroska.cluster(round(since * 1000), picture.tobytes(), SILENCE))
             if running is None:
                 return
             await running.put(None)

@@ -157,7 +157,7 @@ class _Run:
         self._cutting = Packets(origin) if container == "mpegts" else Fragments(origin)
         size = fitted(width, height, line.config)
         self._running = Running(command(line.program, coder, line.config, container, size, origin, dev=line.dev))
-        self._head = matroska.header(width, height, SPEECH_RATE)
+        self._head = matroska.header(width, height, SPEECH_RATE, line.config.fps)
 
     async def put(self, frame: VideoFrame, picture: Pixels) -> None:
         """Send a frame; its sound goes in even where its picture is left out."""
