@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from .door import Assistant
-from .flow import SpokenGrammar
+from .flow import IdleLoop, SpokenGrammar
 from .news import News
-from .stages import VideoEncoder
+from .stages import DisplaySink, Microphone, Screen, VideoEncoder
 
 
 class Admission(Protocol):
@@ -79,6 +79,35 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """A place of its own for one who came with a microphone and a display of his own."""
+
+    assistant: Assistant
+    """What is said, asked, muted here concerns this place alone; timers, faces and voices are the room's."""
+    news: News
+    """What happens in this place; its finished turns are the room's news too."""
+
+
+class Visits(Protocol):
+    """Who lets visitors in."""
+
+    def __call__(
+        self, name: str, microphone: Microphone | None, display: DisplaySink, session: str
+    ) -> AbstractAsyncContextManager[Visit]:
+        """Keep a place with its own turn, queue, volume and encoder while the block runs; leaving it ends its turn.
+
+        Args:
+            name: the visitor's, for logs and reports, e.g. ``web``.
+            microphone: listened to for wake words from the beginning; None: written questions only.
+            display: where it is answered.
+            session: whose history it is.
+
+        Raises:
+            NotReady: the daemon is still starting, or its configuration has just changed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class PluginContext:
     """Exactly what a plugin needs, and nothing else."""
 
@@ -106,8 +135,18 @@ class PluginContext:
     """What the responders understand; complete when anything but a responder opens."""
     wake_phrases: tuple[str, ...]
     """The wake words as spoken text, e.g. ``okay nabu``."""
+    displays: tuple[str, ...]
+    """The platforms of the displays that the configuration names."""
     encoder: VideoEncoder | None
     """For displays that write a stream of their own; opened before them."""
+    idle_loop: Callable[[], Awaitable[IdleLoop]]
+    """The face at rest; ask again after ``SettingChanged`` of the face and ``EngineChanged`` of ``render``.
+
+    Raises NotReady while the daemon starts, or where there is no encoder or renderer.
+    """
+    show: Callable[[str, DisplaySink | Screen], AbstractContextManager[None]]
+    """For bridges: it is one more display (or screen) of the room while the block runs."""
+    visit: Visits
     make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]

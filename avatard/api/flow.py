@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -29,8 +30,8 @@ FRAME_SAMPLES = SPEECH_RATE // FPS
 Container = Literal["fmp4", "mpegts", "mp4"]
 """How a VideoEncoder wraps its stream.
 
-``fmp4``: a header, then a fragment for each picture. ``mpegts``: whole packets of 188 bytes. ``mp4``: a finished file
-that can be sought in, as one piece after another once the frames have ended; it has no sound, for loops at rest.
+``fmp4``: a header, then a fragment for each picture. ``mpegts``: whole packets of 188 bytes. ``mp4``: a finished film
+that can be sought in, without sound, for loops at rest; it comes in pieces once the frames have ended.
 """
 
 
@@ -164,3 +165,15 @@ class EncodedChunk:
     """Whether it can be begun with: a header, or a fragment behind one whose picture needs no other."""
     header: bool = False
     """In ``fmp4``: what every reader needs before any fragment; a second one begins the stream anew."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdleLoop:
+    """The face at rest as a finished film without sound, which a display repeats by itself."""
+
+    path: Path
+    """An MP4 file, H.264, whose last picture leads back into its first."""
+    first: Pixels
+    """Its first picture, for whoever cannot play the film."""
+    key: str
+    """Another face, or the same one drawn otherwise, has another key."""

@@ -149,6 +149,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A person touched a screen, or moved a pointer on it."""
+
+    where: str
+    """The display."""
+
+
+@dataclass(frozen=True, slots=True)
 class MicrophoneEnded:
     """A recording was played to its end."""
 
@@ -164,7 +172,7 @@ class Problem:
 
 Event = (
     StateChanged | WakeHeard | HeardPartly | Transcribed | ReplyText | Replied | SentenceSpoken | TurnFinished
-    | SettingChanged | EngineChanged | TierChanged | Health | MicrophoneEnded | Problem
+    | SettingChanged | EngineChanged | TierChanged | Health | Touched | MicrophoneEnded | Problem
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ What listens is opened for each source, so that two microphones never share stat
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, runtime_checkable
 
@@ -193,6 +193,14 @@ class Screen(Protocol):
 
     async def set_screen(self, on: bool) -> None:
         """Switch it on or off."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A display that shows its pictures by the clock of the first one where it is not the first itself. Optional."""
+
+    def follow(self, shown: Callable[[], float] | None) -> None:
+        """Said before each ``play``: how far the first display has come, seconds; None: it is the clock."""
 
 
 @runtime_checkable

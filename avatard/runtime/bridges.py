@@ -12,7 +12,8 @@ from avatard.api.errors import AvatardError, ConfigError, first_cause
 from avatard.api.news import Problem
 from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
-from avatard.runtime.plugin import Opener
+from avatard.runtime.lazy import of_the_house
+from avatard.runtime.plugin import Opener, displays
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,10 @@ def same(one: Configuration, other: Configuration) -> bool:
 
 
 def known_as(bridge: Bridge, configuration: Configuration) -> bool:
-    """Whether the bridge was opened with what it is told of the whole: who this is, its language and its rooms."""
+    """Whether the bridge was opened with what it is told of the whole: who this is, its language, rooms, displays."""
     one, other = bridge.configuration, configuration
-    return (one.id, one.name, one.language, one.rooms) == (other.id, other.name, other.language, other.rooms)
+    told = [(c.id, c.name, c.language, c.rooms, displays(c)) for c in (one, other)]
+    return told[0] == told[1]
 
 
 class Bridge:
@@ -107,7 +109,8 @@ class Bridge:
 
     async def _until_ended(self) -> None:
         async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
-            opener = Opener(stack, tasks, self._foundation, self.configuration)
+            encoder = of_the_house(self._foundation.door)
+            opener = Opener(stack, tasks, self._foundation, self.configuration, encoder=encoder)
             await opener.open(self.entry)
             self._serving = True
             self._settle()

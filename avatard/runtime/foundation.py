@@ -15,7 +15,10 @@ from avatard.runtime.health import Checkup
 from avatard.runtime.life import Life
 from avatard.runtime.model import one_arena
 from avatard.runtime.paths import Paths
+from avatard.runtime.resting import Resting
+from avatard.runtime.visits import Visitors
 from avatard.talk.assistant import Door
+from avatard.talk.guests import Guests
 from avatard.talk.sessions import Sessions
 
 
@@ -28,6 +31,9 @@ class Foundation:
     sessions: Sessions
     governor: Governor
     life: Life
+    guests: Guests
+    resting: Resting
+    visit: Visitors
     paths: Paths
     tasks: asyncio.TaskGroup
 
@@ -44,7 +50,8 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         governor = Governor(
             configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
         )
-        foundation = Foundation(feed, door, sessions, governor, life, paths, tasks)
+        resting = Resting(door, paths.cache / "idle")
+        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, Visitors(door), paths, tasks)
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),

@@ -13,6 +13,7 @@ from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecogni
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
+from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
@@ -102,11 +103,12 @@ class _Builder:
         opener.wake_phrases = self._wake_phrases()
         encoder: Ranking[VideoEncoder] = self._ranking("encoder")
         if self._entries("encoder"):
-            opener.encoder = LazyEncoder(encoder)
+            opener.encoder = LazyEncoder(lambda: encoder)
         stt: Ranking[SpeechRecognizer] = self._ranking("stt")
         tts: Ranking[SpeechSynthesizer] = self._ranking("tts")
         render: Ranking[LipSyncRenderer] = self._ranking("render")
-        displays = Displays([(e.platform, await opener.open(e)) for e in self._entries("display")], encoder)
+        sinks = [(e.platform, await opener.open(e)) for e in self._entries("display")]
+        displays = Displays(sinks, encoder, self._foundation.guests)
         unseen = await opener.open(built_in("none", "render"))
         ladder = Ladder(render, self._feed)
         phrases = opener.kept("phrases", Phrases(core.memory.cache_mb))
@@ -178,21 +180,3 @@ class _Builder:
 def _called(ranking: Ranking[Any]) -> str:
     serving = ranking.serving
     return (serving.known_as if isinstance(serving, Known) else "") or ranking.name
-
-
-class LazyEncoder:
-    """The ranking's encoder for displays that write a stream of their own; opened at the first frame."""
-
-    def __init__(self, ranking: Ranking[VideoEncoder]) -> None:
-        """Use whichever serves."""
-        self._ranking = ranking
-
-    async def encode(self, frames: Any, container: Any) -> AsyncIterator[Any]:
-        """Encode with whichever serves."""
-        encoder = await self._ranking.engine()
-        chunks: Any = encoder.encode(frames, container)
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            await chunks.aclose()

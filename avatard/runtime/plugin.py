@@ -120,9 +120,15 @@ class Opener:
             logger=logging.getLogger(f"avatard.{entry.domain}.{entry.platform}"), news=ground.feed,
             assistant=ground.door, clock=time.monotonic, cache=ground.paths.cache / entry.platform,
             state=ground.paths.state / entry.platform, grammars=tuple(self.grammars), wake_phrases=self.wake_phrases,
-            encoder=self.encoder, make_model=make_model, supervise=supervise, register_cache=register_cache,
-            removed=lambda: self.removed, isolate=entry.manifest.isolate,
+            displays=displays(self.configuration), encoder=self.encoder, idle_loop=ground.resting.loop,
+            show=ground.guests.staying, visit=ground.visit, make_model=make_model, supervise=supervise,
+            register_cache=register_cache, removed=lambda: self.removed, isolate=entry.manifest.isolate,
         )  # fmt: skip
+
+
+def displays(configuration: Configuration) -> tuple[str, ...]:
+    """The platforms of the displays that the configuration names."""
+    return tuple(entry.platform for entry in configuration.stages.get("display", ()))
 
 
 def _among(those: list[T], one: T, stack: AsyncExitStack) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.flow import FPS, EncodedChunk, Samples, Sentence, VideoFrame
-from avatard.api.stages import DisplaySink, Patient, Screen, VideoEncoder
+from avatard.api.stages import DisplaySink, Follower, Patient, Screen, VideoEncoder
+from avatard.talk.guests import Guests
 from avatard.talk.ranking import Ranking
 from avatard.talk.reels import Filming, Reel
 
 log = logging.getLogger(__name__)
 
+LEAD_FRAMES = 2
+"""Frames that wait for the first display."""
 BRANCH_FRAMES = 50
 """Frames that a display beside the first may lag behind (2 s) before its oldest go."""
 LAG_LIMIT = 2.0
@@ -27,22 +31,47 @@ _END: Any = object()
 class Branch:
     """One display's frames. The first display's branch holds up the answer; the others' drop and count."""
 
-    def __init__(self, size: int, waits: bool) -> None:
-        """Hold ``size`` frames; when full, wait or drop the oldest."""
+    def __init__(self) -> None:
+        """Drop the oldest when it is full, until it ``leads``."""
         self.dropped = 0
-        self._waits = waits
-        self._frames: asyncio.Queue[Any] = asyncio.Queue(size)
+        self._leads = False
+        self._left = False
+        self._frames: deque[Any] = deque()
+        self._changed = asyncio.Event()
+
+    def lead(self) -> None:
+        """Hold up the answer from now on, rather than drop."""
+        self._leads = True
+
+    def leave(self) -> None:
+        """Nobody takes frames any more; what comes is let go."""
+        self._left = True
+        self._frames.clear()
+        self._changed.set()
 
     async def put(self, frame: Any) -> None:
         """Add a frame."""
-        if not self._waits and self._frames.full():
-            self._frames.get_nowait()
+        while self._leads and len(self._frames) >= LEAD_FRAMES and not self._left:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._left:
+            return
+        if len(self._frames) >= BRANCH_FRAMES:
+            self._frames.popleft()
             self.dropped += 1
-        await self._frames.put(frame)
+        self._frames.append(frame)
+        self._changed.set()
 
     async def frames(self) -> AsyncIterator[Any]:
         """Yield the frames to their end."""
-        while (frame := await self._frames.get()) is not _END:
+        while True:
+            while not self._frames:
+                self._changed.clear()
+                await self._changed.wait()
+            frame = self._frames.popleft()
+            self._changed.set()
+            if frame is _END:
+                return
             yield frame
 
     async def end(self) -> None:
@@ -53,9 +82,13 @@ class Branch:
 class Displays:
     """All displays of a place as one."""
 
-    def __init__(self, sinks: Sequence[tuple[str, DisplaySink]], encoder: Ranking[VideoEncoder]) -> None:
-        """Take (name, display) pairs; the first is the clock."""
-        self._sinks = list(sinks)
+    def __init__(
+        self, sinks: Sequence[tuple[str, DisplaySink]], encoder: Ranking[VideoEncoder], guests: Guests | None = None
+    ) -> None:
+        """Take (name, display) pairs, of which the first is the clock, and who joins them for a while."""
+        self._own = list(sinks)
+        self._guests = guests or Guests()
+        self._clock: DisplaySink | None = None
         self._encoder = encoder
         self.dropped = 0
         """Frames that a display beside the first was too late for, since the start."""
@@ -76,29 +109,37 @@ class Displays:
         return bool(self._sinks) and not (isinstance(first := self._sinks[0][1], Patient) and first.patient)
 
     @property
+    def _sinks(self) -> list[tuple[str, DisplaySink]]:
+        return self._own + self._guests.displays
+
+    @property
     def shown(self) -> float:
         """How far the answer was really heard, seconds."""
-        return self._sinks[0][1].shown if self._sinks else 0.0
+        return self._clock.shown if self._clock is not None else 0.0
 
     @property
     def late(self) -> int:
         """Frames of this answer that came after they were due, where the first display counts them."""
-        return int(getattr(self._sinks[0][1], "late", 0)) if self._sinks else 0
+        return int(getattr(self._clock, "late", 0))
 
     @property
     def screen(self) -> bool | None:
         """Whether any screen is on; None where none can be switched."""
-        screens = [sink.screen for _, sink in self._sinks if isinstance(sink, Screen)]
+        screens = [screen.screen for screen in self._screens]
         return any(screens) if screens else None
+
+    @property
+    def _screens(self) -> list[Screen]:
+        return [sink for _, sink in self._own if isinstance(sink, Screen)] + self._guests.screens
 
     async def set_screen(self, on: bool) -> None:
         """Switch every screen."""
-        for _, sink in self._sinks:
-            if isinstance(sink, Screen):
-                await sink.set_screen(on)
+        for screen in self._screens:
+            await screen.set_screen(on)
 
     def set_volume(self, percent: int) -> None:
         """Set the loudness of all of them, 0–100."""
+        self._guests.volume = percent
         for _, sink in self._sinks:
             sink.set_volume(percent)
 
@@ -131,7 +172,8 @@ class Displays:
             first: called when the first frame is handed over.
             film: a reel whose streams are played again, or who films those that are made.
         """
-        branches = [Branch(2 if index == 0 else BRANCH_FRAMES, index == 0) for index in range(len(self._sinks))]
+        sinks = self._sinks
+        branches = [Branch() for _ in sinks]
 
         async def hand_out() -> None:
             async for frame in frames:
@@ -142,31 +184,61 @@ class Displays:
                 await branch.end()
 
         async with asyncio.TaskGroup() as tasks:
+            for index, ((_, sink), branch) in enumerate(zip(sinks, branches, strict=True)):
+                self._tell_clock(index, sink, branch)
             tasks.create_task(hand_out())
             playing = [
-                tasks.create_task(self._show(name, sink, branch, film, lead=index == 0))
-                for index, ((name, sink), branch) in enumerate(zip(self._sinks, branches, strict=True))
+                tasks.create_task(self._show(name, sink, branch, film))
+                for (name, sink), branch in zip(sinks, branches, strict=True)
             ]
-            await playing[0]
-            _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
-            for task in late:
-                task.cancel()
+            await self._until_heard(playing, sinks, branches)
+            if playing:
+                _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
+                for task in late:
+                    task.cancel()
+
+    def _tell_clock(self, index: int, sink: DisplaySink, branch: Branch) -> None:
+        if index == 0:
+            self._clock = sink
+            branch.lead()
+        if isinstance(sink, Follower):
+            sink.follow(None if index == 0 else lambda: self.shown)
+
+    async def _until_heard(
+        self, playing: list[asyncio.Task[AvatardError | None]], sinks: Sequence[tuple[str, DisplaySink]],
+        branches: Sequence[Branch],
+    ) -> None:  # fmt: skip
+        """Return when the clock has come to its end; where it cannot be had, the next display is the clock."""
+        for index, task in enumerate(playing):
+            failure = await task
+            if failure is None:
+                return
+            name, sink = sinks[index]
+            if not isinstance(failure, NotReady) or sink.shown > 0 or index + 1 == len(playing):
+                raise failure
+            log.warning("display %s: %s; %s is the clock", name, failure, sinks[index + 1][0])
+            branches[index + 1].lead()
+            self._clock = sinks[index + 1][1]
 
     async def _show(
-        self, name: str, sink: DisplaySink, branch: Branch, film: Reel | Filming | None, lead: bool
-    ) -> None:
+        self, name: str, sink: DisplaySink, branch: Branch, film: Reel | Filming | None
+    ) -> AvatardError | None:
+        """Play to the end; return why it could not be."""
         try:
             if sink.accepts == "frames":
                 await sink.play(branch.frames())
             else:
                 await sink.play(self._encoded(sink, branch, film))
         except AvatardError as err:
-            if lead:
-                raise
-            log.warning("display %s: %s", name, err)
-        if branch.dropped:
-            self.dropped += branch.dropped
-            log.warning("display %s was late: %d frames dropped", name, branch.dropped)
+            if sink is not self._clock:
+                log.warning("display %s: %s", name, err)
+            return err
+        finally:
+            branch.leave()
+            if branch.dropped:
+                self.dropped += branch.dropped
+                log.warning("display %s was late: %d frames dropped", name, branch.dropped)
+        return None
 
     async def _encoded(
         self, sink: DisplaySink, branch: Branch, film: Reel | Filming | None

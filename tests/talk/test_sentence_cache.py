@@ -267,7 +267,7 @@ class Encoded:
 async def test_an_announcement_is_not_even_encoded_again(scripted: Scripted, tmp_path: Path) -> None:
     async with open_house(scripted(encoder={"platform": "ffmpeg"})) as house:
         display = Encoded()
-        house.place.displays._sinks[0] = ("encoded", display)
+        house.place.displays._own[0] = ("encoded", display)
         tts, render = counted(house)
         encoder: Any = house.place.displays.encoder
         await encoder.engine()
