@@ -127,8 +127,8 @@ def tracks(header: bytes) -> tuple[Track, ...]:
         mdhd = _one(header, begin, end, "mdia", "mdhd")
         hdlr = _one(header, begin, end, "mdia", "hdlr")
         # Version 1 has times of eight bytes.
-        id = number(header, tkhd + (20 if header[tkhd] == 1 else 12))
-        timescale = number(header, mdhd + (20 if header[mdhd] == 1 else 12))
+        id = number(header, tkhd + (20 if number(header, tkhd, 1) == 1 else 12))
+        timescale = number(header, mdhd + (20 if number(header, mdhd, 1) == 1 else 12))
         if timescale == 0:
             raise NotMp4("a track without a timescale")
         kind = header[hdlr + 8 : hdlr + 12].decode("latin-1")

@@ -52,9 +52,9 @@ class Fragments:
         for begin, end in find(moof.data, "moof", "traf"):
             track = self._track(moof.data, begin, end)
             for at, _ in find(moof.data, "tfdt", begin=begin, end=end):
-                size = 8 if data[at] == 1 else 4
+                size = 8 if number(moof.data, at, 1) == 1 else 4
                 time = number(moof.data, at + 4, size) + round(self._origin * track.timescale)
-                data[at + 4 : at + 4 + size] = time.to_bytes(size, "big")
+                data[at + 4 : at + 4 + size] = (time % (1 << 8 * size)).to_bytes(size, "big")
         return bytes(data)
 
     def _fragment(self, mdat: Box) -> EncodedChunk:
@@ -85,7 +85,7 @@ def _first(data: bytes, begin: int, end: int, track: Track) -> tuple[float, bool
             sizes = ((0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4))
             flags = number(data, at + 8 + sum(size for bit, size in sizes if given & bit))
     for at, _ in find(data, "tfdt", begin=begin, end=end):
-        time = number(data, at + 4, 8 if data[at] == 1 else 4)
+        time = number(data, at + 4, 8 if number(data, at, 1) == 1 else 4)
     for at, _ in find(data, "trun", begin=begin, end=end):
         given, position = number(data, at) & 0xFFFFFF, at + 8 + 4 * (number(data, at) & 1)
         if given & 0x4:
