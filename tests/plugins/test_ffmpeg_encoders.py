@@ -70,7 +70,8 @@ async def test_only_what_is_proved_serves(
     dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: str,
     serves: str, why: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(probing, "LIMIT", 2.0)
+    if mode == "hangs":
+        monkeypatch.setattr(probing, "LIMIT", 2.0)
     caplog.set_level("INFO")
     program = fake(tmp_path, mode)
     line = Line(str(program), EncoderConfig(), remembered(tmp_path), None, dev)
@@ -78,13 +79,14 @@ async def test_only_what_is_proved_serves(
     assert started(program) == 1 and psutil.Process().children() == []
     told = [record.getMessage() for record in caplog.records if "h264_vaapi" in record.getMessage()]
     assert (told == []) == (serves == "h264_vaapi") and why in "".join(told), told
-    # Remembered: no second proof, until the devices or the arguments are others.
-    for again, config in ((0, EncoderConfig()), (1, EncoderConfig(bitrate_kbps=300))):
+    # Remembered: no second proof, until the devices or the arguments are others; but a machine may have been busy.
+    again = 1 if mode == "hangs" else 0
+    for times, config in ((1 + again, EncoderConfig()), (2 + again, EncoderConfig(bitrate_kbps=300))):
         line = Line(str(program), config, remembered(tmp_path), None, dev)
-        assert (await line.best()).codec == serves and started(program) == 1 + again
+        assert (await line.best()).codec == serves and started(program) == times
     (dev / "video0").touch()
     await Line(str(program), EncoderConfig(), remembered(tmp_path), None, dev).best()
-    assert started(program) == 3
+    assert started(program) == 3 + again
 
 
 async def test_a_broken_memory_is_no_memory(dev: Path, tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ async def test_a_killed_transport_stream_goes_on() -> None:
 
 async def test_an_encoder_that_can_never_begin_is_given_up() -> None:
     with pytest.raises(StageFailed, match="it ended"):
-        await anext(FfmpegEncoder("/bin/false", EncoderConfig()).encode(frames(500), "fmp4"))  # type: ignore[call-overload]
+        await anext(FfmpegEncoder("/bin/false", EncoderConfig()).encode(frames(500), "fmp4"))
     assert psutil.Process().children() == []
 
 

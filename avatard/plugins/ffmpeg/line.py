@@ -171,6 +171,6 @@ class Line:
                 found[coder] = f"{self.program} was built without it"
             else:
                 found[coder] = await probing.examine(self.program, words)
-        if self._remembered is not None:
+        if self._remembered is not None and not any(why.startswith(probing.LATE) for why in found.values()):
             self._remembered.put(key, {coder.codec: why for coder, why in found.items()})
         return found

@@ -11,16 +11,19 @@ import contextlib
 
 import numpy as np
 
-from avatard.api.errors import NotReady, StageFailed
+from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE
 from avatard.api.mp4 import NotMp4, codecs
 from avatard.plugins.ffmpeg import matroska
 from avatard.plugins.ffmpeg.fragments import Fragments
+from avatard.plugins.ffmpeg.process import cannot_start
 
 LIMIT = 10.0
 """Seconds for each encoder."""
 SIZE = (640, 360)
 """Of the pictures that are encoded: some hardware refuses small ones."""
+LATE = "it took longer"
+"""How the finding begins that may be another at the next start: the machine may have been busy."""
 PICTURES = 12
 SMALL = (32, 18)
 """Of the pictures that are compared."""
@@ -59,7 +62,7 @@ async def examine(program: str, command: list[str]) -> str:
             return "it made no H.264"
         seen = await _decoded(program, made)
     except TimeoutError:
-        return f"it took longer than {LIMIT:.0f} s"
+        return f"{LATE} than {LIMIT:.0f} s"
     except NotMp4 as err:
         return f"what it made is no MP4: {err}"
     if len(seen) < PICTURES // 2:
@@ -101,7 +104,7 @@ async def ask(command: list[str], data: bytes = b"") -> tuple[int, bytes, str]:
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
     except OSError as err:
-        raise NotReady(f"{command[0]}: {err.strerror}; install it: sudo apt install ffmpeg") from err
+        raise cannot_start(command[0], err) from err
     try:
         made, said = await asyncio.wait_for(process.communicate(data), LIMIT)
     finally:

@@ -24,6 +24,12 @@ F_SETPIPE_SZ = 1031
 """linux/fcntl.h"""
 
 
+def cannot_start(program: str, err: OSError) -> NotReady:
+    """What to tell of a program that the system does not start."""
+    what = "; install it: sudo apt install ffmpeg" if isinstance(err, FileNotFoundError) else ""
+    return NotReady(f"{program}: {err.strerror}{what}")
+
+
 class Running:
     """ffmpeg with pipes that never block the event loop."""
 
@@ -38,7 +44,7 @@ class Running:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as err:
-            raise NotReady(f"{command[0]}: {err.strerror}; install it: sudo apt install ffmpeg") from err
+            raise cannot_start(command[0], err) from err
         assert self._process.stdin
         fcntl.fcntl(self._process.stdin.fileno(), F_SETPIPE_SZ, 1 << 20)
         self._loop = asyncio.get_running_loop()
@@ -51,7 +57,7 @@ class Running:
         self._unanswered = 0
         self._threads = [
             threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
-            for job in (self._writing, self._reading, self._complaining)
+            for job in (self._writing, self._complaining, self._reading)
         ]
         for thread in self._threads:
             thread.start()
@@ -168,6 +174,7 @@ class Running:
             self._read.append(piece)
             self._begun, self._unanswered, self._moved_at = True, 0, time.monotonic()
             self._tell()
+        self._threads[1].join(0.5)  # what it complained of comes by another pipe
         self._ended = True
         self._tell()
 
