@@ -21,6 +21,7 @@ from avatard.api.flow import VideoFrame
 from avatard.api.news import EngineChanged
 from avatard.plugins.ffmpeg import line as lines
 from avatard.plugins.ffmpeg import probing
+from avatard.plugins.ffmpeg import stream as streams
 from avatard.plugins.ffmpeg.coders import CODERS, SOFTWARE, command, out_of_reach
 from avatard.plugins.ffmpeg.config import EncoderConfig
 from avatard.plugins.ffmpeg.encoder import FfmpegEncoder, find
@@ -155,6 +156,18 @@ async def test_one_that_dies_in_service_hands_over_and_is_examined_again(
     assert [engine for engine, _ in told] == ["h264_vaapi", "libx264"] * lines.DEATHS and "it ended" in told[1][1]
     look.cancel()
     await asyncio.wait([look])
+
+
+async def test_one_that_hangs_in_service_is_not_tried_again(
+    dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "HARDWARE_STARTING", 1.0)
+    program = fake(tmp_path, "hangs")
+    line = Line(str(program), EncoderConfig(), None, None, dev)
+    line._serving = CODERS[4]
+    film = Film(joined([c async for c in FfmpegEncoder("", EncoderConfig(), line).encode(frames(50), "fmp4")]))
+    assert len(film.pictures) == 50 and film.apart <= 0.02
+    assert started(program) == 1 and line.known_as == "libx264" and psutil.Process().children() == []
 
 
 async def test_a_finished_film_whose_encoder_dies_can_be_made_again(dev: Path, tmp_path: Path) -> None:

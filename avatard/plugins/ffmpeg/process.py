@@ -24,6 +24,10 @@ F_SETPIPE_SZ = 1031
 """linux/fcntl.h"""
 
 
+class Stuck(StageFailed):
+    """It runs, and nothing comes out."""
+
+
 def cannot_start(program: str, err: OSError) -> NotReady:
     """What to tell of a program that the system does not start."""
     what = "; install it: sudo apt install ffmpeg" if isinstance(err, FileNotFoundError) else ""
@@ -33,8 +37,12 @@ def cannot_start(program: str, err: OSError) -> NotReady:
 class Running:
     """ffmpeg with pipes that never block the event loop."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], starting: float = STARTING) -> None:
         """Start it.
+
+        Args:
+            command: the whole command line.
+            starting: seconds without any progress before its first output, after which it counts as stuck.
 
         Raises:
             NotReady: it cannot be started.
@@ -53,7 +61,7 @@ class Running:
         self._read: deque[bytes] = deque()
         self._complaints: deque[str] = deque(maxlen=6)
         self._ended = self._begun = False
-        self._moved_at = time.monotonic()
+        self._starting, self._moved_at = starting, time.monotonic()
         self._unanswered = 0
         self._threads = [
             threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
@@ -116,11 +124,14 @@ class Running:
                 pipe.close()
 
     def _failed(self, what: str) -> StageFailed:
-        said = " | ".join(self._complaints)
-        return StageFailed("encoder", "ffmpeg", f"{what}: {said or 'it said nothing'}")
+        return StageFailed("encoder", "ffmpeg", what + self._said())
 
-    def _stuck(self) -> StageFailed:
-        return self._failed(f"it is stuck: nothing came out for {STUCK if self._begun else STARTING} s")
+    def _said(self) -> str:
+        return ": " + (" | ".join(self._complaints) or "it said nothing")
+
+    def _stuck(self) -> Stuck:
+        limit = STUCK if self._begun else self._starting
+        return Stuck("encoder", "ffmpeg", f"it is stuck: nothing came out for {limit} s{self._said()}")
 
     async def _status(self) -> int:
         """Its exit status; it has closed its output already, so it is about to end."""
@@ -131,7 +142,7 @@ class Running:
 
     def _left(self) -> float:
         """Seconds until it counts as stuck."""
-        return (STUCK if self._begun else STARTING) - (time.monotonic() - self._moved_at)
+        return (STUCK if self._begun else self._starting) - (time.monotonic() - self._moved_at)
 
     def _check(self) -> None:
         if self._unanswered >= INSIDE and self._left() <= 0:

@@ -18,7 +18,7 @@ from avatard.plugins.ffmpeg.coders import SOFTWARE, Coder, command, fitted
 from avatard.plugins.ffmpeg.fragments import Fragments
 from avatard.plugins.ffmpeg.line import Line
 from avatard.plugins.ffmpeg.packets import Packets
-from avatard.plugins.ffmpeg.process import Running
+from avatard.plugins.ffmpeg.process import STARTING, Running, Stuck
 
 log = logging.getLogger("avatard.encoder.ffmpeg")
 
@@ -26,6 +26,8 @@ KEPT = 2 * FPS
 """Frames that are kept until they have come out, so that another ffmpeg can be given them again."""
 AGAIN = 10.0
 """Seconds: an encoder that dies twice within them is not started a third time."""
+HARDWARE_STARTING = 5.0
+"""Seconds for an encoder's first output where libx264 can take its place."""
 FRUITLESS = 4
 """Starts in a row without any picture after which the answer is given up."""
 BLACK = np.zeros((64, 64, 3), np.uint8)
@@ -138,7 +140,8 @@ class Stream:
             raise err
         again, self._died_at = time.monotonic() - self._died_at < AGAIN, time.monotonic()
         log.warning("%s: %s; %d frames go into the next", self._coder.codec, err.reason, len(self._kept))
-        if again and self._coder is not SOFTWARE:
+        # Hardware that hangs is not better a moment later.
+        if (again or isinstance(err, Stuck)) and self._coder is not SOFTWARE:
             self._coder = self._line.died(self._coder, err.reason)
 
     def _end_run(self) -> None:
@@ -156,7 +159,8 @@ class _Run:
         self._every = round(FPS / line.config.fps)
         self._cutting = Packets(origin) if container == "mpegts" else Fragments(origin)
         size = fitted(width, height, line.config)
-        self._running = Running(command(line.program, coder, line.config, container, size, origin, dev=line.dev))
+        words = command(line.program, coder, line.config, container, size, origin, dev=line.dev)
+        self._running = Running(words, STARTING if coder is SOFTWARE else HARDWARE_STARTING)
         self._head = matroska.header(width, height, SPEECH_RATE, line.config.fps)
 
     async def put(self, frame: VideoFrame, picture: Pixels) -> None:
