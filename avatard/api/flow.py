@@ -116,6 +116,8 @@ class ReplyToken:
     """A piece of a reply's text, as it comes."""
 
     text: str
+    aside: bool = False
+    """A sentence that is said while the reply is awaited, and is no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class Sentence:
     index: int
     """0 for the first of a reply"""
     language: str = "en"
+    aside: bool = False
+    """Said while the reply is awaited; no part of it, nor of what the session remembers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ import pytest
 
 from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, VideoFrame
-from avatard.talk.displays import BRANCH_FRAMES, Displays
+from avatard.talk.branch import BRANCH_FRAMES
+from avatard.talk.displays import Displays
 from avatard.talk.guests import Guests
 from avatard.talk.ranking import Ranking
 
