@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatard.api.errors import first_cause
-from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
+from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
@@ -120,6 +120,8 @@ class _Builder:
         await tts.engine()
         if displays.pictures:
             await render.engine()
+        if displays.encoded:
+            await encoder.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
         language = self._configuration.language
@@ -133,7 +135,7 @@ class _Builder:
 
         def engines() -> dict[str, str]:
             named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
-            ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
+            ranked = {r.stage: _called(r) for r in (stt, tts, render, encoder) if r.known}
             return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
@@ -176,3 +178,7 @@ class _Builder:
         microphone = await opener.open(microphones[0])
         return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000), microphone
 
+
+def _called(ranking: Ranking[Any]) -> str:
+    serving = ranking.serving
+    return (serving.known_as if isinstance(serving, Known) else "") or ranking.name
