@@ -16,7 +16,7 @@ FORMANTS: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 """Of a man's vowels, Hz."""
 HISSES = {"s": (3800, 7800), "ʃ": (1900, 5500), "f": (700, 7800)}
-"""From where to where they are loudest, Hz."""
+"""From where to where they are loudest, Hz; other noise has any colour."""
 LASTS = 0.2
 """Seconds: a hiss that goes on for longer is no speech."""
 
@@ -28,14 +28,16 @@ def buzzed(rng: np.random.Generator) -> tuple[NDArray[np.floating], list[Phone]]
     pitch = float(np.exp(rng.uniform(np.log(75), np.log(260))))
     while begin < 3.2:
         kind, heard = rng.random(), 10.0
-        if kind < 0.3:
+        if kind < 0.25:
             piece, ipa = np.zeros(int(rng.uniform(0.05, 0.7) * RATE)), ""
-        elif kind < 0.45:
+        elif kind < 0.42:
             # After a vowel it is a consonant as long as consonants are; out of silence it is the kettle.
             ipa = str(rng.choice(list(HISSES)))
             seconds = float(rng.uniform(0.06, 0.2) if rng.random() < 0.5 else rng.uniform(0.3, 1))
             piece = _hiss(rng, ipa, seconds)
             heard = LASTS if phones and phones[-1].ipa in FORMANTS else 0.0
+        elif kind < 0.5:
+            piece, ipa = _hiss(rng, "", float(rng.uniform(0.1, 1.2))), ""
         else:
             ipa = str(rng.choice(list(FORMANTS)))
             seconds = float(rng.uniform(0.08, 0.4) if rng.random() < 0.5 else rng.uniform(0.4, 2))
@@ -74,11 +76,12 @@ def _vowel(
 
 
 def _hiss(rng: np.random.Generator, ipa: str, seconds: float) -> NDArray[np.floating]:
-    """Noise between two frequencies."""
+    """Noise between two frequencies; without a name, any noise that is no consonant."""
     size = int(seconds * RATE)
     spectrum, frequency = np.fft.rfft(rng.normal(0, 1, size)), np.fft.rfftfreq(size, 1 / RATE)
-    low, high = (hertz * float(np.exp(rng.normal(0, 0.15))) for hertz in HISSES[ipa])
-    slope = rng.uniform(12, 30) * (
+    between = HISSES[ipa] if ipa else np.sort(np.exp(rng.uniform(np.log(60), np.log(8000), 2)))
+    low, high = (hertz * float(np.exp(rng.normal(0, 0.15))) for hertz in between)
+    slope = rng.uniform(12 if ipa else 2, 30 if ipa else 18) * (
         np.maximum(0, np.log2(low / np.maximum(frequency, 50))) + np.maximum(0, np.log2(frequency / high + 1e-9))
     )
     sound = np.fft.irfft(spectrum * 10 ** (-slope / 20), size)

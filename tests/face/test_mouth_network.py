@@ -36,13 +36,14 @@ def figures() -> dict[str, Any]:
 
 
 # What is aimed at is 0.95 for the opening and 0.92 for wide and round. All is reached but for the opening in unseen
-# voices, which is short by a hundredth in ordinary ones (f4, m5, klatt4) and by three with the odd ones among them
-# (Andy, belinda, boris; models/lipsync/README.md): there, what must not be lost.
+# voices: short by a thousandth or two in ordinary ones (f4, m5, klatt4) and by a hundredth with the odd ones among them
+# (Andy, belinda, boris; models/lipsync/README.md): there, what must not be lost. "made_up" are fresh voices written
+# at random, odder than any that people use.
 LEAST = [
-    ("usual_voice", "open", 0.95), ("usual_voice", "wide", 0.95), ("usual_voice", "round", 0.95),
-    ("usual_voice", "teeth", 0.95), ("ordinary", "open", 0.93), ("ordinary", "wide", 0.92),
-    ("ordinary", "round", 0.92), ("ordinary", "teeth", 0.92), ("unseen", "open", 0.915), ("unseen", "wide", 0.92),
-    ("unseen", "round", 0.92), ("unseen", "teeth", 0.93), ("made_up", "open", 0.91),
+    ("usual_voice", "open", 0.96), ("usual_voice", "wide", 0.96), ("usual_voice", "round", 0.96),
+    ("usual_voice", "teeth", 0.96), ("ordinary", "open", 0.945), ("ordinary", "wide", 0.95),
+    ("ordinary", "round", 0.95), ("ordinary", "teeth", 0.94), ("unseen", "open", 0.935), ("unseen", "wide", 0.925),
+    ("unseen", "round", 0.92), ("unseen", "teeth", 0.94), ("made_up", "open", 0.915),
 ]  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_unseen_sentences_are_followed_without_lag(
     assert found["lag"] == 0, found
 
 
-@pytest.mark.parametrize(("voices", "least"), [("usual_voice", 0.9), ("ordinary", 0.9), ("unseen", 0.9)])
+@pytest.mark.parametrize(("voices", "least"), [("usual_voice", 0.95), ("ordinary", 0.9), ("unseen", 0.9)])
 def test_lips_meet_on_p_b_m_and_not_on_open_vowels(figures: dict[str, Any], voices: str, least: float) -> None:
     found = figures[voices]
     assert found["shut_on_pbm"]["0.1"] >= least, found
