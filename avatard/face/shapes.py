@@ -11,9 +11,9 @@ from avatard.face.network import Floats, MouthNetwork
 
 LATE = 4
 """Blocks of sound that a shape waits for after its own: a mouth is on its way before its sound is heard."""
-HUSH, SPEECH = 0.25, 0.55
+HUSH, SPEECH = 0.2, 0.5
 """How sure the network is of speech: below the first the mouth rests, from the second on it does as it hears."""
-APART, TOGETHER = 0.35, 0.65
+APART, TOGETHER = 0.15, 0.45
 """How sure it is of a closure: below the first lips part as they will, from the second on they touch."""
 TOUCH = 0.04
 """What smoothing leaves over of a neighbouring sound must not keep the lips apart."""
