@@ -12,6 +12,7 @@ from typing import Any
 from avatard.api.news import SettingChanged
 from avatard.runtime.feed import Feed
 from avatard.talk.settings import Settings
+from avatard.talk.timers import Timers
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +52,23 @@ async def remember(feed: Feed, settings: Settings, path: Path) -> None:
                     write_json(path, asdict(settings))
                 except OSError as err:
                     log.warning("%s: the settings are not remembered: %s", path, err.strerror)
+
+
+def restore_timers(timers: Timers, path: Path) -> None:
+    """Take up the timers that ran before the restart, and write them from now on whenever they change."""
+    try:
+        late = timers.restore(json.loads(path.read_bytes()))
+        if late:
+            log.warning("timers that ended while nothing ran, and do not ring: %s", ", ".join(late))
+    except FileNotFoundError:
+        pass  # there were none yet
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
+        log.warning("%s: not used (%s); there are no timers", path, err)
+
+    def keep(kept: list[dict[str, Any]]) -> None:
+        try:
+            write_json(path, kept)
+        except OSError as err:
+            log.warning("%s: the timers would not outlive a restart: %s", path, err.strerror)
+
+    timers.keep = keep

@@ -24,8 +24,10 @@ from avatard.talk.voice import Voice
 
 log = logging.getLogger(__name__)
 
-RINGS, RING_PAUSE = 20, 2.0
-"""How often a timer rings, and seconds between."""
+RINGS, RING_PAUSE = 200, 2.0
+"""How often a timer rings where nobody stops it (10 minutes), and seconds between."""
+SAID_EVERY = 10
+"""Rings after which it says again which timer it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class Exchanging:
                 self._stage.enter("responding")
                 await displays.chime(ring_chime())
                 await asyncio.sleep(1.0)
-            if ring % 5 == 0:
+            if ring % SAID_EVERY == 0:
                 await self._say(tokens_of(self.request.text))
             await asyncio.sleep(RING_PAUSE)
 

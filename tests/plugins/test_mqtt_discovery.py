@@ -43,7 +43,7 @@ def test_the_message_is_json_and_names_device_origin_and_availability() -> None:
 def test_every_entity_has_a_name_an_id_and_what_shows_it() -> None:
     found = message()["components"]
     assert set(found) == {
-        "state", "problem", "wake", "transcript", "reply", "say", "ask", "listen", "stop", "restart", "reload",
+        "state", "timer", "problem", "wake", "transcript", "reply", "say", "ask", "listen", "stop", "restart", "reload",
         "mute", "screen", "volume", "voice", "face", "update", "memory", "tier", "latency", "fps", "temperature",
     }, set(found)  # fmt: skip
     assert len({c["name"] for c in found.values()}) == len(found)

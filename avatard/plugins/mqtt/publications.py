@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,8 @@ from avatard.api.news import (
     SettingChanged,
     StateChanged,
     TierChanged,
+    TimersChanged,
+    TimerView,
     Transcribed,
     TurnFinished,
     WakeHeard,
@@ -77,6 +80,8 @@ class Publications:
                 self._attributes()
             case SettingChanged() | EngineChanged() | TierChanged():
                 self._settings()
+            case TimersChanged(timers):
+                self._timers(timers)
             case WakeHeard(phrase, score, _):
                 self._tell("wake", phrase=phrase, score=round(score, 3))
             case Transcribed(text):
@@ -138,8 +143,14 @@ class Publications:
                 self._keep(name, value)
         if status.screen is not None:
             self._keep("screen", _switch(status.screen))
+        self._timers(status.timers)
         self._attributes()
         self._discovery(status)
+
+    def _timers(self, timers: tuple[TimerView, ...]) -> None:
+        shown = [{"id": t.id, "name": t.name, "ends": _instant(t.ends), "ringing": t.ringing} for t in timers]
+        waiting = [t["ends"] for t in shown if not t["ringing"]]
+        self._keep("timers", json.dumps({"next": waiting[0] if waiting else None, "timers": shown}))
 
     def _attributes(self) -> None:
         status = self._status()
@@ -179,6 +190,10 @@ class Publications:
 
 def _switch(on: bool) -> str:
     return "ON" if on else "OFF"
+
+
+def _instant(unix: float) -> str:
+    return datetime.datetime.fromtimestamp(unix, datetime.UTC).isoformat(timespec="seconds")
 
 
 def _on_disk() -> str:
