@@ -69,6 +69,8 @@ class Partial:
     """What the recogniser believes so far."""
 
     text: str
+    complete: bool = False
+    """It is a whole command, and nothing that is known could follow: a shorter silence ends it."""
 
 
 @dataclass(frozen=True, slots=True)

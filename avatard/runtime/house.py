@@ -169,8 +169,8 @@ class _Builder:
         if not (core.enabled and microphones and wakes and vads and stt.known):
             return None, None
         limits = ListeningLimits(
-            core.end_silence_ms / 1000, core.no_speech_seconds, core.max_seconds, core.vad_threshold,
-            core.speech_floor_db,
+            core.end_silence_ms / 1000, core.complete_silence_ms / 1000, core.no_speech_seconds, core.max_seconds,
+            core.vad_threshold, core.speech_floor_db,
         )  # fmt: skip
         vad = await opener.open(vads[0])
         wake = await opener.open(wakes[0])

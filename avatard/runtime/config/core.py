@@ -19,6 +19,9 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
 
     enabled: bool = Field(True, description="whether it listens at all")
     end_silence_ms: int = Field(500, ge=100, le=5000, description="silence that ends a request, milliseconds")
+    complete_silence_ms: int = Field(
+        250, ge=100, le=5000, description="the same after a complete command that nothing can follow, milliseconds"
+    )
     max_seconds: float = Field(15, ge=1, le=60, description="longest request, seconds")
     no_speech_seconds: float = Field(5, ge=1, le=60, description="how long it waits for somebody to speak, seconds")
     pre_roll_ms: int = Field(200, ge=0, le=1000, description="sound kept from before the wake word, milliseconds")
