@@ -89,6 +89,8 @@ class Exchange:
 
     heard: str
     said: str
+    unsaid: str = ""
+    """What was still to be said when it was interrupted, from the sentence on that was cut off"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from avatard.runtime.config import Configuration, load
 from avatard.runtime.control import Control, control_socket
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.house import House, furnished
-from avatard.runtime.memo import read_settings, remember, restore_timers
+from avatard.runtime.memo import outlive, read_settings, remember
 from avatard.runtime.notify import Notifier, Watchdog
 from avatard.runtime.stories import tell
 
@@ -125,7 +125,8 @@ class Daemon:
             foundation.door.keeper, self._feed_problem = self, foundation.feed.publish
             kept = foundation.paths.state / "settings.json"
             foundation.door.settings = read_settings(kept)
-            restore_timers(foundation.door.timers, foundation.paths.state / "timers.json")
+            outlive("timers", foundation.door.timers, foundation.paths.state / "timers.json")
+            outlive("sessions", foundation.sessions, foundation.paths.state / "sessions.json")
             watchdog = Watchdog.from_environment(self._notifier, foundation.life.stuck)
             jobs = [
                 foundation.tasks.create_task(watchdog.run(), name="watchdog"),

@@ -125,7 +125,8 @@ class _Builder:
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
         language = self._configuration.language
-        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language))
+        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language),
+            core.listening.follow_up)
         faculties = Faculties(
             hearing, responders, tts, render, ladder, unseen, encoder, phrases, sessions, manners,
             core.sessions.max_reply_seconds, core.sessions.max_text,

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript
@@ -39,6 +39,8 @@ class Manners:
     ring_chime: bool = True
     max_queue: int = 16
     phrases: Phrases = ENGLISH
+    follow_up: Literal["never", "question", "always"] = "never"
+    """After which answers to a person it listens again without a wake word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Exchanging:
         self._speech_end: float | None = None
         self._silent = False
 
+    @property
+    def invites(self) -> bool:
+        """Whether the person who was answered may go on speaking without a wake word."""
+        if self.request.kind != "hear" or self.interrupted or self._answer is None or not self._answer.complete:
+            return False
+        manners = self._means.manners
+        return manners.follow_up == "always" or (manners.follow_up == "question" and self._answer.asks)
+
     async def run(self) -> None:
         """Go through the turn."""
         kind = self.request.kind
@@ -126,7 +136,7 @@ class Exchanging:
                 await self._say(self._answered(heard, session.view(heard.language)), means.manners.phrases.thinking)
             finally:
                 if self._answer is not None and heard.text:
-                    session.remember(Exchange(heard.text, self._answer.said))
+                    session.remember(Exchange(heard.text, self._answer.said, self._answer.unsaid))
 
     async def _answered(self, heard: Transcript, session: SessionView) -> AsyncGenerator[ReplyToken, None]:
         """The reply of the first who understands; one who fails is left out, unless it had begun."""

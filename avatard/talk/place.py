@@ -53,6 +53,8 @@ class Place:
         self._source, self._session = source, session
         self.state: State = "idle"
         self.volume = 100
+        self.invite: Callable[[], None] = lambda: None
+        """Listens for what the person has to say to the answer, without a wake word."""
         self.current: Request | None = None
         self._means, self._news, self._start = means, means.news, start
         self._task: asyncio.Task[None] | None = None
@@ -198,6 +200,8 @@ class Place:
             await self._apologise(turn, err)
         else:
             self._recovered()
+            if turn.invites and not self._queue:
+                self.invite()
         finally:
             if self._task is asyncio.current_task():  # or it was stuck, and another has taken its place
                 self._leave()

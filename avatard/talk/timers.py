@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,6 +17,8 @@ from avatard.api.errors import AvatardError, Refused
 from avatard.api.news import News, TimersChanged, TimerView, TurnReport
 from avatard.talk.orders import Orders
 from avatard.talk.place import DROPPED
+
+log = logging.getLogger(__name__)
 
 LONGEST = 24 * 3600.0
 """Seconds"""
@@ -112,26 +115,24 @@ class Timers:
         """All that run or ring, the next to end first."""
         return tuple(timer.view() for timer in sorted(self._timers.values(), key=lambda t: t.ends))
 
-    def restore(self, kept: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Take up what was kept; return the names of those that ended too long ago to ring.
+    def restore(self, kept: Iterable[Mapping[str, Any]]) -> None:
+        """Take up what was kept; what ended too long ago does not ring any more.
 
         Raises:
             ValueError, TypeError, KeyError: it is not what was kept.
         """
-        late = []
         for one in kept:
             timer = Timer(int(one["id"]), str(one["name"])[:NAME], float(one["seconds"]), float(one["ends"]))
             if not (math.isfinite(timer.ends) and math.isfinite(timer.seconds)):
                 raise ValueError(f"timer {timer.id}: {timer.ends} is no time")
             if time.time() - timer.ends > STALE:
-                late.append(timer.name or str(timer.id))
+                log.warning("timer %s ended while nothing ran, and does not ring", timer.name or timer.id)
             elif len(self._timers) < self._most:
                 # A clock that was set back must not let it run for longer than it was set.
                 timer.ends = min(timer.ends, time.time() + timer.seconds)
                 self._timers[timer.id] = timer
         self._ids = itertools.count(max(self._timers, default=0) + 1)
         self._tell()
-        return late
 
     async def run(self, pulse: Pulse) -> None:
         """Ring what ends, for ever."""

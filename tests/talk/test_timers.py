@@ -20,7 +20,7 @@ from avatard.api.news import TimersChanged, TurnReport
 from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
 from avatard.runtime.house import House, open_house
-from avatard.runtime.memo import restore_timers
+from avatard.runtime.memo import outlive
 from avatard.talk.place import DROPPED
 from avatard.talk.timers import STALE, Timer, Timers
 
@@ -139,32 +139,32 @@ async def test_where_nobody_can_ring_it_is_tried_again(clock: list[float]) -> No
 def test_they_outlive_the_daemon(clock: list[float], tmp_path: Path) -> None:
     path = tmp_path / "timers.json"
     some = timers()
-    restore_timers(some, path)
+    outlive("timers", some, path)
     some.start(600, "pizza")
     some.start(20, "egg")
     some.start(86_400, "tomorrow")
     del some  # as kill -9 does
     clock[0] += 100
     again = timers()
-    restore_timers(again, path)
+    outlive("timers", again, path)
     assert [(v.id, v.name, v.seconds_left) for v in again.views()] == [
         (2, "egg", 0), (1, "pizza", 500), (3, "tomorrow", 86_300)
     ]  # fmt: skip
     assert again.start(30).id == 4
     clock[0] += STALE + 600
     third = timers()
-    restore_timers(third, path)
+    outlive("timers", third, path)
     assert [v.name for v in third.views()] == ["tomorrow"], "what ended long ago does not ring at night"
 
 
 def test_a_clock_that_was_set_back_makes_none_longer(clock: list[float], tmp_path: Path) -> None:
     path = tmp_path / "timers.json"
     some = timers()
-    restore_timers(some, path)
+    outlive("timers", some, path)
     some.start(600, "pizza")
     clock[0] -= 1e6
     again = timers()
-    restore_timers(again, path)
+    outlive("timers", again, path)
     assert again.views()[0].seconds_left == 600
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_is_none_of_ours_is_told_and_replaced(tmp_path: Path, conten
     path = tmp_path / "timers.json"
     path.write_text(content)
     some = timers()
-    restore_timers(some, path)
+    outlive("timers", some, path)
     assert str(path) in caplog.text
     some.start(60, "egg")
     assert [one["name"] for one in json.loads(path.read_text())] == ["egg"]
@@ -187,7 +187,7 @@ def test_a_full_disk_costs_no_timer(tmp_path: Path, caplog: Any) -> None:
     some = timers()
     blocked = tmp_path / "a file"
     blocked.write_text("")
-    restore_timers(some, blocked / "timers.json")
+    outlive("timers", some, blocked / "timers.json")
     assert some.start(60).seconds_left > 59 and "outlive" in caplog.text
 
 
@@ -195,7 +195,7 @@ def test_a_full_disk_costs_no_timer(tmp_path: Path, caplog: Any) -> None:
 def test_whatever_is_done_the_file_says_what_runs(tmp_path_factory: Any, deeds: list[tuple[str, int]]) -> None:
     path = tmp_path_factory.mktemp("timers") / "timers.json"
     some = timers()
-    restore_timers(some, path)
+    outlive("timers", some, path)
     for deed, number in deeds:
         try:
             if deed == "start":
@@ -209,7 +209,7 @@ def test_whatever_is_done_the_file_says_what_runs(tmp_path_factory: Any, deeds: 
         if deed == "die":
             before = [(v.id, v.name, v.ends) for v in some.views()]
             some = timers()
-            restore_timers(some, path)
+            outlive("timers", some, path)
             assert [(v.id, v.name) for v in some.views()] == [(id, name) for id, name, _ in before]
 
 
