@@ -13,8 +13,8 @@ from avatard.api.context import Model, PluginContext
 from avatard.api.errors import Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
-from avatard.face.cut import blocks
-from avatard.face.shapes import REST, MouthShape, MouthTracker
+from avatard.face.cut import Block, batches
+from avatard.face.shapes import AT_ONCE, REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import Palette, RenderConfig
 
 MEGABYTES = 60
@@ -64,12 +64,12 @@ class DrawnFace:
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, each 160 ms of sound behind; the first and the last meet the silent loop."""
         tracker, emphasis = MouthTracker(), Emphasis()
-        waiting: deque[tuple[Samples, Sentence]] = deque()
+        waiting: deque[Block] = deque()
         start, index = self._lived, 0
-        async with aclosing(blocks(speech)) as pieces:
-            async for audio, sentence in pieces:
-                waiting.append((audio, sentence))
-                for shape in tracker.feed(audio):
+        async with aclosing(batches(speech, AT_ONCE)) as lots:
+            async for lot in lots:
+                waiting.extend(lot)
+                for shape in tracker.feed(*(audio for audio, _ in lot)):
                     skip = self.rate == "half" and index % 2 == 1
                     yield await self._frame(start, index, 1.0, shape, emphasis, *waiting.popleft(), skip)
                     index += 1
