@@ -42,7 +42,7 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         door, life = Door(feed), Life()
         sessions = Sessions()
         governor = Governor(
-            configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
+            configuration.core.memory, configuration.memory_place, paths.state / "models.json", sessions, door, feed
         )
         foundation = Foundation(feed, door, sessions, governor, life, paths, tasks)
         checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))

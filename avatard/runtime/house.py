@@ -63,7 +63,7 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+        async with foundation.governor.opening(configuration.core.memory, configuration.memory_place):
             house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
         listening = None

@@ -20,6 +20,7 @@ from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.connection import Connection, answer
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
 from avatard.plugins.mqtt.publications import Publications
+from avatard.plugins.mqtt.trouble import tls_context
 
 FAREWELL_LIMIT = 1.5
 """Seconds that the last messages may take."""
@@ -151,6 +152,15 @@ class Bridge:
         if topic and not (set(topic) & set("+#\x00") or topic.startswith(self._foreign) or topic.endswith("/set")):
             correlation = getattr(properties, "CorrelationData", None)
             self._outbox.answer(Outgoing(topic, payload, correlation=correlation, qos=0))
+
+
+def check(config: BridgeConfig) -> None:
+    """Look at the files that the options name.
+
+    Raises:
+        ConfigError: one cannot be read, or is no certificate.
+    """
+    tls_context(config.tls)
 
 
 @asynccontextmanager
