@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,6 +21,10 @@ from avatard.plugins.drawn.config import Palette, RenderConfig
 MEGABYTES = 60
 EASE_IN = 12
 """Pictures in which an answer leaves the pose that the silent loop begins and ends with."""
+
+
+MOUTH_IN = 2
+"""Pictures in which the first sound opens a mouth that was at rest: in one it would snap."""
 
 
 class Emphasis:
@@ -87,7 +92,7 @@ class DrawnFace:
         share = _smooth(min(share, index / EASE_IN))
         pixels: Pixels | None = None
         if not skip:
-            pixels = await self._painter.call("talk", start + index, shape, lift, share)
+            pixels = await self._painter.call("talk", start + index, _begun(shape, index), lift, share)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, audio, index / FPS, sentence)
 
@@ -98,6 +103,13 @@ class DrawnFace:
         for index in range(length):
             pixels: Pixels = await self._painter.call("rest", index, length)
             yield VideoFrame(pixels, np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
+
+
+def _begun(shape: MouthShape, index: int) -> MouthShape:
+    """The mouth on its way from rest."""
+    part = min(1.0, (index + 1) / (MOUTH_IN + 1))
+    wide = REST.wide + (shape.wide - REST.wide) * part
+    return replace(shape, open=shape.open * part, wide=wide, round=shape.round * part, teeth=shape.teeth * part)
 
 
 def _smooth(share: float) -> float:
