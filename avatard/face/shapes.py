@@ -11,10 +11,10 @@ from avatard.face.cut import Decimator
 from avatard.face.mel import MelStream
 from avatard.face.network import Floats, MouthNetwork
 
-LATE = 4
-"""Blocks of sound that a shape waits for after its own: a mouth is on its way before its sound is heard."""
 AT_ONCE = 25
 """Blocks that are best fed together: more cost hardly less, and whoever waits meanwhile waits a millisecond."""
+LATE = 4
+"""Blocks of sound that a shape waits for after its own: a mouth is on its way before its sound is heard."""
 HUSH, SPEECH = 0.25, 0.55
 """How sure the network is of speech: below the first the mouth rests, from the second on it does as it hears."""
 APART, TOGETHER = 0.35, 0.65

@@ -85,7 +85,7 @@ class Ranking(Generic[T]):
                     self._tell(at, "")
                 except (ConfigError, NotReady, OutOfMemory, StageFailed) as err:
                     # While it was tried, the governor may have chosen another already.
-                    if at == self._at and not self.step_down(err):
+                    if at == self._at and (self.below is None or not self.step_down(err)):
                         raise
             return self._opened[at]
 
