@@ -66,7 +66,7 @@ class Daemon:
         try:
             if not self._ending:
                 await self._run()
-        except Exception as failure:
+        except Exception as failure:  # raised again, but while ending there is nobody to take it
             self.again = False
             # A task group wraps even what passes through it, and lets an error go before its own cancel.
             err = first_cause(failure)
@@ -157,7 +157,7 @@ class Daemon:
                 await self._until_changed(foundation, bridges)
                 phase = "closing"
                 pulse.beat(CLOSE_LIMIT)
-        except Exception as failure:
+        except Exception as failure:  # a house may fail in any way; the one before it is opened again
             err = first_cause(failure)
             if phase == "closing" and not self._ending:
                 # It is not needed any more.
@@ -225,7 +225,7 @@ class Daemon:
             self._go_back(err)
             await bridges.become(self._configuration, patient=True)
         else:
-            foundation.governor.configure(fresh.core.memory, fresh.source)
+            foundation.governor.configure(fresh.core.memory, fresh.memory_place)
             self._serving = fresh
             self._reloaded()
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.talk.plain import said
@@ -176,7 +176,7 @@ class Answer:
                         begun = True
                         yield resampler(piece)
                 return
-            except (StageFailed, NotReady, OutOfMemory) as err:
+            except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
                 # Before its first sound the sentence can still be said by the next engine.
                 if begun or not self._voice.tts.give_up(engine, err):
                     raise

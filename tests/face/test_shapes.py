@@ -54,6 +54,19 @@ def test_every_block_gets_its_shape_four_blocks_later() -> None:
     assert MouthTracker().finish() == []
 
 
+@pytest.mark.parametrize("lengths", [[2] * 15, [1, 5, 7, 3, 14], [30]])
+def test_blocks_that_come_together_get_the_same_shapes(lengths: list[int]) -> None:
+    sound = np.concatenate([vowel("ah", 0.4), vowel("oo", 0.4), vowel("ee", 0.4)])
+    blocks = list(sound.reshape(-1, FRAME_SAMPLES))
+    tracker, shapes, at = MouthTracker(), [], 0
+    for length in lengths:
+        shapes += tracker.feed(*blocks[at : at + length])
+        at += length
+    assert shapes + tracker.finish() == track(sound)
+    whole = MouthTracker()
+    assert whole.feed(sound) + whole.finish() == track(sound)
+
+
 def test_silence_is_shut() -> None:
     hush = np.random.default_rng(0).normal(0, 8, 48_000).astype(np.int16)
     for sound in (np.zeros(48_000, np.int16), hush):

@@ -44,6 +44,10 @@ class Publications:
         self._assistant, self._outbox = assistant, outbox
         self._described: bytes | None = None
         self._earlier: bytes | None = None
+        self._shown: tuple[object, ...] | None = None
+        """What the description was made of."""
+        self._forgetting = False
+        """Whether the message at the broker has what is gone; the next one has not."""
         self._warm = self._left = False
         self._ailing: frozenset[str] = frozenset()
         self._health: bytes | None = None
@@ -166,9 +170,13 @@ class Publications:
             self._outbox.withdraw(self.discovery_topic)
             return
         # Home Assistant wants to be told once of what is gone; the next report of health says the rest.
+        shown = status.screen is None, status.voices, status.voice, status.faces, status.face, self._warm
+        if shown == self._shown and self._earlier is None and not self._forgetting:
+            return
         earlier, self._earlier = self._earlier or self._described, None
-        self._described = self._message(status, {})
+        self._shown, self._described = shown, self._message(status, {})
         gone = gone_since(earlier, json.loads(self._described)) if earlier else {}
+        self._forgetting = bool(gone)
         self._outbox.keep(self.discovery_topic, self._message(status, gone) if gone else self._described)
 
     def _message(self, status: Status, gone: dict[str, str]) -> bytes:

@@ -76,7 +76,7 @@ class Memory(BaseModel, frozen=True, extra="forbid"):
     idle_seconds: float = Field(10, ge=0, le=3600, description="a model not used for so long may be put down, seconds")
     cache_mb: float = Field(
         16, ge=0, le=10_000, description="megabytes for finished sentences, so that they cost little when said again; "
-        "a second of them takes about 1; 0: none"
+        "a second of them takes about half of one; 0: none"
     )  # fmt: skip
     steps: Steps = Steps()
 
