@@ -51,7 +51,7 @@ def test_which_player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_there_is_no_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotReady, match="no DISPLAY and no WAYLAND_DISPLAY is set, and there is no .*/dri/card"):
+    with pytest.raises(NotReady, match=r"no DISPLAY and no WAYLAND_DISPLAY is set, and there is no .*/dri/card"):
         launch.reachable(tmp_path)
     card = tmp_path / "dri" / "card0"
     card.parent.mkdir()
