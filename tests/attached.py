@@ -150,10 +150,10 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
 
 @asynccontextmanager
 async def attached(
-    scripted: Callable[..., Configuration], tts: str = "scripted", **options: Any
+    scripted: Callable[..., Configuration], tts: str = "scripted", size: int = 320, **options: Any
 ) -> AsyncIterator[tuple[House, Any]]:
     """The daemon with the real display ``screen``, the drawn face, and its film at rest on the display."""
-    drawn = {"avatar": {"render": [{"platform": "drawn", "size": 320}]}, "encoder": {"platform": "ffmpeg"}}
+    drawn = {"avatar": {"render": [{"platform": "drawn", "size": size}]}, "encoder": {"platform": "ffmpeg"}}
     stages = drawn | {"tts": {"platform": tts}, "display": {"platform": "screen"} | options}
     async with open_house(scripted(**stages)) as house:
         display: Any = house.place.displays._own[0][1]

@@ -195,6 +195,9 @@ async def test_beside_another_display_it_is_silent_and_follows(
 async def test_a_short_sound_is_heard_beside(scripted: Scripted, screen: Screen, soundcard: SoundCard) -> None:
     async with attached(scripted) as (_, display):
         assert await _until(lambda: display._bell.player is not None)
+        await display.play(bars(0.4))
+        await at_rest(display)
+        assert soundcard.pactl("list", "short", "sink-inputs") == "", "at rest the sound device is free"
         ear = await asyncio.to_thread(Ear)
         await asyncio.sleep(0.3)
         await display.chime((9000 * np.sin(2 * np.pi * 880 * np.arange(9600) / RATE)).astype(np.int16))
@@ -236,6 +239,22 @@ async def test_encoded_pictures_are_shown_too(scripted: Scripted, screen: Screen
         assert red(await asyncio.to_thread(screen.shot, 4))
         await speaking
         assert display.shown == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("side", [320, 720])
+async def test_at_rest_and_in_an_answer_colours_are_the_same(scripted: Scripted, screen: Screen, side: int) -> None:
+    async with attached(scripted, size=side) as (_, display):
+        face = display._film.loop.first
+        await asyncio.to_thread(screen.record, 1)
+        resting = (await asyncio.to_thread(screen.seen)).pictures[0]
+        speaking = asyncio.ensure_future(display.play(VideoFrame(face, f.audio, f.pts) async for f in bars(4)))
+        await _until(lambda: display.shown > 1)
+        answering = await asyncio.to_thread(screen.shot, 4)
+        speaking.cancel()
+        await asyncio.wait([speaking])
+    background = slice(4, 20), slice(30, 130)
+    apart = np.abs(resting[background].mean(axis=(0, 1)) - answering[background].mean(axis=(0, 1)))
+    assert apart.max() < 3, apart
 
 
 async def test_turned_and_filled(scripted: Scripted, screen: Screen) -> None:

@@ -13,7 +13,8 @@ from avatard.api.news import EngineChanged, SettingChanged
 from avatard.plugins.screen.player import Player
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-OPTIONS = "loop-file=inf,aid=no,demuxer=lavf"
+OPTIONS = "loop-file=inf,aid=no,demuxer=lavf,vf=format=colormatrix=bt.601"
+"""ffmpeg makes a film's colours by BT.601 and does not write so into it; of a large one mpv would believe BT.709."""
 
 
 class Film:

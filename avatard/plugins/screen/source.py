@@ -129,7 +129,7 @@ class Raw:
 class Encoded:
     """An encoder's stream in fragments; another player goes on with the next picture that stands for itself."""
 
-    demuxer = "demuxer=lavf,demuxer-lavf-format=mp4,demuxer-lavf-probe-info=no"
+    demuxer = "demuxer=lavf,demuxer-lavf-format=mp4,demuxer-lavf-probe-info=no,vf=format=colormatrix=bt.601"
 
     def __init__(self, chunks: AsyncGenerator[EncodedChunk, None]) -> None:
         """Take a stream."""
