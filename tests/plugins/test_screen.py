@@ -131,6 +131,22 @@ async def test_an_mpv_that_is_stuck_is_followed_by_another(scripted: Scripted, s
         assert display.shown == pytest.approx(3.0)
 
 
+async def test_a_sound_device_that_stands_still_ends_no_answer(
+    scripted: Scripted, screen: Screen, soundcard: SoundCard
+) -> None:
+    async with attached(scripted) as (_, display):
+        old = display.player.pid
+        speaking = asyncio.ensure_future(display.play(bars(3)))
+        await _until(lambda: display.shown > 1)
+        soundcard.pactl("suspend-sink", "speaker", "1")
+        assert await _until(lambda: display.player is not None and display.player.pid != old)
+        assert not speaking.done()
+        soundcard.pactl("suspend-sink", "speaker", "0")
+        async with asyncio.timeout(20):
+            await speaking
+        assert display.shown == pytest.approx(3.0)
+
+
 async def test_ten_deaths_and_ten_starts_leave_nothing(scripted: Scripted, screen: Screen) -> None:
     me = psutil.Process()
     async with attached(scripted) as (_, display):

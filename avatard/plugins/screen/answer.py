@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ STALE = 0.1
 """Seconds after which a picture is left out, where another display is the clock."""
 TAIL = 0.02
 """Seconds before the end of the last sample at which it counts as heard: about one look."""
+STALLED = 5.0
+"""Seconds that the sound may stand still, while there is some to be heard, before mpv is taken for stuck."""
 DRY = 0.05
 """Seconds left to be heard at which mpv has run dry: it holds the last frame back until the next one comes."""
 LATENCY = "demuxer-readahead-secs=0"
@@ -49,6 +52,7 @@ class Answer:
         self._film, self._source, self._folder, self._clock = film, source, folder, clock
         self._sound = sound and clock is None
         self._entry = self._opening = -1
+        self._seen, self._seen_at = 0.0, 0.0
         self._loaded: set[int] = set()
         self._ended: dict[int, str] = {}
 
@@ -61,7 +65,7 @@ class Answer:
         """
         if not await self._source.ready():
             return
-        self.performing, self._entry = True, -1
+        self.performing, self._entry, self._seen_at = True, -1, time.monotonic()
         pipe = Pipe(self._folder / f"answer-{next(_numbers)}")
         done = False
         try:
@@ -126,6 +130,7 @@ class Answer:
                     await self._wait(player)
                 self.late += self.shown > 0 and piece.pts - self.shown < DRY
             await pipe.put(piece.data, lambda: self._takes(player))
+            self._seen_at = time.monotonic()
             if self._clock is not None:
                 self.shown = piece.ends
         for piece in self._source.tail(self._film.loop.first if self._film.loop is not None else None):
@@ -157,6 +162,14 @@ class Answer:
                 self.silent = await player.ask("get_property", "current-ao") == "null"
 
     async def _wait(self, player: Player) -> None:
+        """Wait a little for the sound to go on."""
+        now = time.monotonic()
+        if self.shown != self._seen:
+            self._seen, self._seen_at = self.shown, now
+        if now - self._seen_at > STALLED:
+            self._seen_at = now
+            player.kill()
+            raise PlayerGone(f"the sound has stood still for {STALLED:.0f} s")
         if not player.alive:
             raise PlayerGone(player.why)
         await asyncio.sleep(LOOK / 2)

@@ -117,6 +117,10 @@ class Player:
         said = " | ".join(self.complaints) or "it said nothing"
         return f"mpv has ended{'' if status is None else f' with status {status}'}: {said}"
 
+    def kill(self) -> None:
+        """End it by force."""
+        self._process.kill()
+
     async def close(self) -> None:
         """End it: by closing its socket, so that it gives the display back in good order, or by force."""
         self._writer.close()
