@@ -11,6 +11,7 @@ command -v systemd-analyze >/dev/null || need="$need systemd"
 command -v shellcheck >/dev/null || need="$need shellcheck"
 command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] || need="$need debootstrap"
 command -v Xvfb >/dev/null || need="$need xvfb"
+command -v mpv >/dev/null || need="$need mpv"
 command -v xset >/dev/null || need="$need x11-xserver-utils"
 command -v wlr-randr >/dev/null || need="$need wlr-randr"
 [ -z "$need" ] && exit 0

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
+from avatard.api import matroska
 from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE, EncodedChunk, Pixels, VideoFrame
-from avatard.plugins.ffmpeg import matroska
 from avatard.plugins.ffmpeg.coders import command, fitted
 from avatard.plugins.ffmpeg.line import Line
 from avatard.plugins.ffmpeg.process import Running

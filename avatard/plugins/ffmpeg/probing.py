@@ -11,10 +11,10 @@ import contextlib
 
 import numpy as np
 
+from avatard.api import matroska
 from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE
 from avatard.api.mp4 import NotMp4, codecs
-from avatard.plugins.ffmpeg import matroska
 from avatard.plugins.ffmpeg.fragments import Fragments
 from avatard.plugins.ffmpeg.process import cannot_start
 

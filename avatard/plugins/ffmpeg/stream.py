@@ -11,9 +11,9 @@ from typing import cast
 
 import numpy as np
 
+from avatard.api import matroska
 from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, SPEECH_RATE, Container, EncodedChunk, Pixels, VideoFrame
-from avatard.plugins.ffmpeg import matroska
 from avatard.plugins.ffmpeg.coders import SOFTWARE, Coder, command, fitted
 from avatard.plugins.ffmpeg.fragments import Fragments
 from avatard.plugins.ffmpeg.line import Line

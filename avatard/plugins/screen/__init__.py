@@ -1,0 +1,1 @@
+"""The attached display: mpv, or ffplay where that is missing."""
