@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import av
@@ -94,6 +95,22 @@ async def test_a_finished_film_can_be_sought_in_and_is_silent() -> None:
     assert len(film.pictures) == 50 and film.sound == 0
     half = Film(joined(await made(frames(50), "mp4", fps=12.5)))
     assert np.allclose([at for at, _ in half.pictures], np.arange(0, 2, 0.08))
+
+
+@pytest.mark.parametrize("size", [(96, 128), (720, 1280)])
+@pytest.mark.parametrize("container", ["fmp4", "mpegts", "mp4"])
+async def test_colours_say_what_they_are_at_any_size(container: Any, size: tuple[int, int]) -> None:
+    colour = np.array([40, 90, 200], np.uint8)
+
+    async def red() -> AsyncIterator[VideoFrame]:
+        for index in range(5):
+            yield VideoFrame(np.full((*size, 3), colour, np.uint8), np.zeros(1920, np.int16), index / 25)
+
+    with av.open(io.BytesIO(joined(await made(red(), container)))) as media:
+        one = next(media.decode(video=0))
+        assert (one.colorspace, one.color_range, one.color_primaries, one.color_trc) == (6, 1, 1, 13)
+        shown = one.to_ndarray(format="bgr24")[size[0] // 2, size[1] // 2].astype(int)
+    assert np.abs(shown - colour).max() <= 4, shown
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ MUXERS: dict[Container, list[str]] = {
 }
 """With ``delay_moov`` the header has an edit list that takes AAC's 1024 samples of priming away, so that picture and
 sound begin together, and it waits for what some encoders tell with their first picture only."""
+COLOURS = "h264_metadata=video_full_range_flag=0:colour_primaries=1:transfer_characteristics=13:matrix_coefficients=6"
+"""ITU-T H.264 annex E: sRGB pictures in BT.601's matrix. Untagged, each player guesses by the picture's size."""
 CRF = {"low": 28, "medium": 23, "high": 18}
 BITS_PER_PIXEL = {"low": 0.06, "medium": 0.1, "high": 0.2}
 SHIFT = 1.0
@@ -97,7 +99,7 @@ def command(
         output: where it goes.
         dev: where device nodes lie.
     """
-    filters = f"scale={size[0]}:{size[1]}:flags=area,format={coder.format}"
+    filters = f"scale={size[0]}:{size[1]}:flags=area:out_color_matrix=bt601:out_range=tv,format={coder.format}"
     sound = ["-an"] if container == "mp4" else [
         "-map", "0:a", "-c:a", "aac", "-b:a", f"{config.audio_kbps}k", "-ar", str(SPEECH_RATE)
     ]  # fmt: skip
@@ -112,7 +114,7 @@ def command(
         "-map", "0:v", *sound, "-vf", filters + (",hwupload" if coder.upload else ""), "-c:v", coder.codec,
         *coder.options, *_rate(coder, config, size), "-g", str(round(config.fps)), "-fps_mode", "passthrough",
         # Every key picture brings its parameters along: who missed a second header can still go on.
-        "-bsf:v", "dump_extra=freq=keyframe", "-flush_packets", "1", *MUXERS[container], *timing, *output,
+        "-bsf:v", f"{COLOURS},dump_extra=freq=keyframe", "-flush_packets", "1", *MUXERS[container], *timing, *output,
     ]  # fmt: skip
 
 
