@@ -109,14 +109,18 @@ class Reception:
     async def close(self, code: int, reason: str) -> None:
         """Close all sockets; whoever comes is sent away."""
         self._closing = (code, reason)
-        for client in list(self.clients):
-            client.close(code, reason)
+        self.send_away(code, reason)
         for _ in range(60):
             if not self.clients:
                 return
             await asyncio.sleep(0.05)
         for client in list(self.clients):
             client.cut()
+
+    def send_away(self, code: int, reason: str) -> None:
+        """Close the sockets of all who are here; they may come back."""
+        for client in list(self.clients):
+            client.close(code, reason)
 
     def _client(self, request: web.Request, socket: web.WebSocketResponse, address: str, hello: Hello) -> Client:
         page = cast("Page", hello.page)
