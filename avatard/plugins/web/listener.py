@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -20,6 +21,8 @@ PATIENCE = 10.0
 """Seconds in which a connection's first request must have come."""
 LARGEST_HEAD = 16 * 1024
 """Bytes of a request's head that are waited for; what is longer is refused by the parser."""
+UNSENT = 128 * 1024
+"""Bytes that the kernel takes before they can be sent: what a slow browser is late by waits with us, and can go."""
 KEPT = 30.0
 """Seconds that a connection may rest between two requests."""
 
@@ -69,6 +72,7 @@ class Entrance(asyncio.Protocol):
         if not self._hall.room_for(address):
             self._transport.abort()
             return
+        keep_little_unsent(self._transport)
         self._hall.waiting[self] = address
         self._timer = asyncio.get_running_loop().call_later(PATIENCE, self.turn_away)
 
@@ -99,6 +103,13 @@ class Entrance(asyncio.Protocol):
         self._hall.waiting.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
+
+
+def keep_little_unsent(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel hold back no seconds of pictures, where it can be told."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, UNSENT)
 
 
 def _address(transport: asyncio.BaseTransport | None) -> str:

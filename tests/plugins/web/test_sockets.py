@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web import Binary, Pages, configured, paged
 
+from avatard.plugins.web import wire
 from avatard.plugins.web.commands import Commands, Garbage, parsed
 from avatard.plugins.web.outbox import MESSAGES, PICTURES, PIECES, Outbox, framed
 
@@ -297,7 +299,7 @@ def test_parsing_takes_an_object_with_a_type_or_refuses(text: str) -> None:
 MESSAGE = st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MESSAGE, max_size=6), st.binary(max_size=40))
 async def test_any_messages_end_in_an_answer_or_a_close(messages: list[Any], tail: bytes) -> None:
     async with paged(configured(display={"platform": "none", "pace": "fast"})) as pages:
@@ -313,6 +315,24 @@ async def test_any_messages_end_in_an_answer_or_a_close(messages: list[Any], tai
             assert code in (1003, 1007, 4413, 4429), (code, messages)
         await pages.house.door.stop()
         await well(pages)
+
+
+class Nobody:
+    """An assistant that takes whatever passes the checks."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def taken(*args: Any, **options: Any) -> Any:
+            return SimpleNamespace(turn=1)
+
+        return taken
+
+
+@given(st.sampled_from(KINDS[:11]), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6))
+async def test_any_command_has_an_answer_that_can_be_sent(kind: str, fields: dict[str, Any]) -> None:
+    answer = await Commands(Nobody(), "room").obey({**fields, "type": kind})  # type: ignore[arg-type]
+    assert answer["type"] == "answer" and isinstance(answer["ok"], bool) and json.loads(wire.text(answer))
+    assert answer["ok"] or answer["error"]
+    assert not answer["ok"] or isinstance(answer["id"], int)
 
 
 def test_the_commands_known_are_those_of_the_protocol() -> None:
