@@ -98,23 +98,20 @@ class Bridge:
     async def look(self, pulse: Pulse) -> None:
         """Look at the timers, and whether another house stands, while somebody looks."""
         timers: list[Any] = []
-        house: Any = None
+        stood = True
         while True:
             await asyncio.sleep(TIMERS)
             if not self.reception.clients:
-                house = None
                 continue
             try:
                 status = self._context.assistant.status()
             except AvatardError:
-                house = ()
+                stood = False
                 continue
-            stands = (status.faces, status.voices)
-            if house not in (None, stands):
-                # Another house: whoever comes back is welcomed with what it has.
+            if not stood:
+                stood = True
                 self._face_changed()
-                self.reception.send_away(wire.RELOADS, "the daemon has read its configuration again")
-            house = stands
+            self.reception.look_again()
             running = [(t.id, t.name, t.ringing) for t in status.timers]
             if running != timers:
                 timers = running
@@ -143,8 +140,6 @@ class Bridge:
             pages = ("control",) if message["name"] == "volume" else ("room", "control")
         elif message["type"] == "problem":
             pages = ("room", "control")
-        elif message["type"] == "health":
-            pages = ("control",)
         self.reception.tell(message, pages)
 
     def _face_changed(self) -> None:

@@ -254,4 +254,5 @@ async def test_idle_nothing_is_sent() -> None:
         await viewer.until("welcome")
         await asyncio.sleep(2.5)
         await viewer.command("volume", percent=100)
-    assert {t["type"] for t in viewer.texts} <= {"welcome", "idle", "answer", "setting", "engine"}, viewer.texts
+    kinds = {t["type"] for t in viewer.texts}
+    assert kinds <= {"welcome", "idle", "answer", "setting", "engine", "health"}, viewer.texts
