@@ -155,11 +155,12 @@ class BrowserDisplay:
 
     def refuse_film(self, clients: list[Client]) -> None:
         """The H.264 stream of this answer cannot be had: go on with pictures."""
+        if self.answer is None:
+            return  # it has not begun: it begins with pictures
         for client in clients:
             client.playing = "canvas"
-            if self.answer is not None:
-                client.tell(self._beginning(self.answer, client, None))
-                self.catch_up(client)
+            client.tell(self._beginning(self.answer, client, None))
+            self.catch_up(client)
 
     def film_begins(self, codecs: str) -> list[Client]:
         """The H.264 stream is there: tell those who want it; return them."""
@@ -206,7 +207,8 @@ class BrowserDisplay:
         height, width = (0, 0) if frame.pixels is None else frame.pixels.shape[:2]
         answer = self.answer = Answer(number, self._clock, width, height)
         for client in self.watching:
-            client.playing = "none" if client.stream == "h264" and film is not None else "canvas"
+            filmed = client.stream == "h264" and film is not None and not film.failed
+            client.playing = "none" if filmed else "canvas"
             if client.playing == "canvas":
                 client.tell(self._beginning(answer, client, None))
         return answer
