@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol, cast
 
+from avatard.api import mp4
 from avatard.api.errors import AvatardError
 from avatard.api.flow import EncodedChunk, VideoFrame
 from avatard.api.stages import VideoEncoder
-from avatard.plugins.web import boxes, wire
+from avatard.plugins.web import wire
 from avatard.plugins.web.client import Client
 
 WAITING = 75
@@ -81,16 +82,14 @@ class Film:
 
     async def run(self, number: int) -> None:
         """Encode to the end."""
-        cutter = boxes.Cutter()
         try:
             chunks = cast("AsyncGenerator[EncodedChunk, None]", self._encoder.encode(self._waiting(), "fmp4"))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     if self.failed:
                         return
-                    for segment in cutter.feed(chunk.data):
-                        self._give(segment, number, chunk.pts)
-        except (AvatardError, ValueError) as err:
+                    self._give(chunk, number)
+        except (AvatardError, mp4.NotMp4) as err:
             self.fail(str(err))
 
     async def _waiting(self) -> AsyncIterator[VideoFrame]:
@@ -103,20 +102,20 @@ class Film:
                 return
             yield frame
 
-    def _give(self, segment: boxes.Segment, number: int, pts: float) -> None:
-        flags = wire.INITIAL * segment.initial | wire.KEY * segment.key
-        data = wire.binary(wire.PIECE, flags, number, pts, b"", segment.data)
-        if segment.initial:
+    def _give(self, chunk: EncodedChunk, number: int) -> None:
+        key = chunk.keyframe and not chunk.header
+        data = wire.binary(wire.PIECE, wire.INITIAL * chunk.header | wire.KEY * key, number, chunk.pts, b"", chunk.data)
+        if chunk.header:
             self.initial, self.since_key = data, []
             if not self.codecs:
-                self.codecs = boxes.codecs(segment.data)
+                self.codecs = mp4.codecs(chunk.data)
                 self._screening.film_begins(self.codecs)
         else:
-            self.since_key = [] if segment.key else self.since_key[-KEPT:]
-            self.since_key.append((data, segment.key))
+            self.since_key = [] if key else self.since_key[-KEPT:]
+            self.since_key.append((data, key))
         for client in self._screening.watching:
             if client.playing == "h264":
-                client.outbox.piece(data, segment.initial, segment.key)
+                client.outbox.piece(data, chunk.header, key)
 
 
 class Filming:

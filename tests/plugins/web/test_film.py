@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from web import Viewer, configured, paged
 
-from avatard.plugins.web.boxes import Cutter, codecs
+from avatard.api.flow import EncodedChunk
+from avatard.api.mp4 import NotMp4
+from avatard.plugins.web.film import Film
 
 WORDS = "one two three four five. six seven eight nine ten. eleven twelve thirteen fourteen fifteen."
 FACE = {"avatar": {"render": [{"platform": "scripted", "size": 128}]}}
@@ -89,15 +91,15 @@ async def test_without_an_encoder_there_are_pictures() -> None:
 async def test_where_the_encoder_fails_pictures_go_on(after: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scripted encoder's stream is no MP4; and a real one that breaks off in the middle."""
     if after is not None:
-        feed, fed = Cutter.feed, []
+        give, given = Film._give, []
 
-        def broken(self: Cutter, data: bytes) -> Any:
-            fed.append(data)
-            if len(fed) > after:
-                raise ValueError("as the test says")
-            return feed(self, data)
+        def broken(self: Film, chunk: EncodedChunk, number: int) -> None:
+            given.append(chunk)
+            if len(given) > after:
+                raise NotMp4("as the test says")
+            give(self, chunk, number)
 
-        monkeypatch.setattr(Cutter, "feed", broken)
+        monkeypatch.setattr(Film, "_give", broken)
     config = configured(**(REAL if after else {}))
     async with paged(config) as pages, pages.viewer(stream="h264") as viewer, pages.viewer() as other:
         await viewer.until("welcome")
@@ -121,32 +123,3 @@ async def test_nobody_wants_it_no_encoder_runs(monkeypatch: pytest.MonkeyPatch) 
         await viewer.command("say", text="one two three")
         await viewer.until("end")
     assert not started
-
-
-def test_a_stream_is_cut_however_it_comes() -> None:
-    container = io.BytesIO()
-    options = {"movflags": "empty_moov+default_base_moof+frag_every_frame"}
-    with av.open(container, "w", format="mp4", options=options) as film:
-        stream = film.add_stream("libx264", rate=25, options={"tune": "zerolatency", "g": "10", "bf": "0"})
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for number in range(30):
-            picture = np.full((64, 64, 3), number * 8, np.uint8)
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
-        film.mux(stream.encode())
-    data = container.getvalue()
-    wholes = []
-    for step in (1, 7, 100, len(data)):
-        cutter = Cutter()
-        wholes.append([s for at in range(0, len(data), step) for s in cutter.feed(data[at : at + step])])
-    for segments in wholes:
-        assert [(s.data, s.initial, s.key) for s in segments] == [(s.data, s.initial, s.key) for s in wholes[0]]
-    assert [s.initial for s in wholes[0]] == [True] + [False] * 30
-    assert [number for number, s in enumerate(wholes[0][1:]) if s.key] == [0, 10, 20]
-    assert codecs(wholes[0][0].data).startswith("avc1.")
-
-
-@pytest.mark.parametrize("data", [b"\0\0\0\x04moov", b"\xff\xff\xff\xffmoof", b"GIF89a\0\0\0", b"\0" * 16])
-def test_what_is_no_mp4_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="MP4"):
-        list(Cutter().feed(data))
