@@ -57,6 +57,7 @@ function hintSound() {
 
 link.on("welcome", (m) => {
   clearTimeout(away);
+  away = 0;
   document.title = m.title;
   document.documentElement.lang = m.language;
   clock.speak(m.language);
@@ -73,8 +74,7 @@ link.on("welcome", (m) => {
   setTimeout(hintSound, 600);
 });
 link.on("lost", () => {
-  clearTimeout(away);
-  away = setTimeout(() => (ring.state = "away"), 1_500);
+  away ||= setTimeout(() => (ring.state = "away"), 1_500);
 });
 link.on("state", ({ state }) => {
   ring.state = state;
