@@ -1,0 +1,30 @@
+"""Pictures as JPEG, on a thread of their own."""
+
+from __future__ import annotations
+
+from avatard.api.flow import Pixels
+
+MEGABYTES = 4.0
+"""What encoding takes beside OpenCV, which the renderer has loaded."""
+
+
+class Pictures:
+    """The engine behind ``context.model``."""
+
+    def __init__(self, quality: int) -> None:
+        """Encode with this quality, 0–100."""
+        import cv2
+
+        self._cv2 = cv2
+        self._options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+
+    def jpeg(self, pixels: Pixels) -> bytes:
+        """A JPEG file of the picture."""
+        return bytes(self._cv2.imencode(".jpg", pixels, self._options)[1])
+
+    def png(self, pixels: Pixels, side: int) -> bytes:
+        """A PNG file of the picture, ``side`` pixels high."""
+        height, width = pixels.shape[:2]
+        size = (max(1, round(width * side / height)), side)
+        small = self._cv2.resize(pixels, size, interpolation=self._cv2.INTER_AREA)
+        return bytes(self._cv2.imencode(".png", small)[1])
