@@ -59,6 +59,8 @@ export class QuietClock {
 
 /** Follows another display, which says every 100 ms where it is. */
 export class FollowClock {
+  /** All of the answer is here: it may go on to its end without news. */
+  ended = false;
   #at = -1;
   #from = 0;
   #told = 0;
@@ -73,7 +75,7 @@ export class FollowClock {
 
   position() {
     if (!this.#told) return -1;
-    return this.#at + Math.min(seconds() - this.#from, REACH);
+    return this.#at + Math.min(seconds() - this.#from, this.ended ? Infinity : REACH);
   }
 }
 

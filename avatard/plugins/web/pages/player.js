@@ -107,7 +107,7 @@ export class Player {
     const current = this.#answer;
     if (current?.number !== answer) return;
     current.duration = duration;
-    if (current.film) current.film.ended = true;
+    for (const part of [current.film, current.clock]) if (part) part.ended = true;
   }
 
   #clear({ answer }) {

@@ -44,7 +44,9 @@ class House:
     welcome: dict[str, Any] = field(default_factory=dict)
     told: list[dict[str, Any]] = field(default_factory=list)
     """Every message that came from a page."""
-    bytes_heard: int = 0
+    bytes: bytearray = field(default_factory=bytearray)
+    """The sound that came."""
+    sizes: list[int] = field(default_factory=list)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     refuse: str = ""
     port: int = 0
@@ -149,7 +151,8 @@ class House:
                 if message.type == WSMsgType.TEXT:
                     await self._take(socket, json.loads(message.data))
                 elif message.type == WSMsgType.BINARY:
-                    self.bytes_heard += len(message.data)
+                    self.bytes += message.data
+                    self.sizes.append(len(message.data))
         finally:
             if socket in self.sockets:
                 self.sockets.remove(socket)
