@@ -21,11 +21,11 @@ def turn(number: int, **fields: Any) -> dict[str, Any]:
 async def test_each_control_gives_its_command() -> None:
     async with room("/control", welcome={"screen": True}) as (it, one, sight):
         await one.fill("#text", "Dinner is ready")
-        await one.click("text=Say")
+        await one.click("button:text-is('Say')")
         await it.until("say", text="Dinner is ready")
         await until(one, "document.querySelector('#text').value === ''")
         await one.fill("#text", "What time is it?")
-        await one.click("text=Ask")
+        await one.click("button:text-is('Ask')")
         await it.until("ask", text="What time is it?")
         await one.click("[data-command=listen]")
         await it.until("listen")
@@ -46,7 +46,7 @@ async def test_each_control_gives_its_command() -> None:
         await it.until("voice", name="de")
         await one.fill("#minutes", "1.5")
         await one.fill("#timer-name", "Eggs")
-        await one.click("text=Start")
+        await one.click("button:text-is('Start')")
         await it.until("timer", seconds=90, name="Eggs")
         await it.send("timers", timers=[{"id": 4, "name": "Eggs", "seconds_left": 90, "ringing": False}])
         await one.click("[aria-label='Cancel Eggs']")
@@ -70,10 +70,10 @@ async def test_what_others_change_is_seen() -> None:
 async def test_a_refusal_is_told() -> None:
     async with room("/control") as (it, one, _):
         it.refuse = "there are 16 timers already: cancel one first"
-        await one.click("text=Start")
+        await one.click("button:text-is('Start')")
         await one.wait_for_selector("[role=alert]:has-text('16 timers')")
         await one.fill("#text", "stays")
-        await one.click("text=Say")
+        await one.click("button:text-is('Say')")
         await one.wait_for_selector("[role=alert]")
         assert await one.input_value("#text") == "stays"
 

@@ -182,7 +182,8 @@ export class Player {
   }
 
   #finish() {
-    this.link.tell({ type: "played", answer: this.#answer.number, at: this.#answer.duration });
+    const { number, duration, follow } = this.#answer;
+    if (!follow) this.link.tell({ type: "played", answer: number, at: duration });
     this.#rest(false);
   }
 
