@@ -217,7 +217,9 @@ class Displays:
                 raise failure
             log.warning("display %s: %s; %s is the clock", name, failure, sinks[index + 1][0])
             branches[index + 1].lead()
-            self._clock = sinks[index + 1][1]
+            self._clock = following = sinks[index + 1][1]
+            if isinstance(following, Follower):
+                following.follow(None)
 
     async def _show(
         self, name: str, sink: DisplaySink, branch: Branch, film: Reel | Filming | None

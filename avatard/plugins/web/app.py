@@ -28,7 +28,8 @@ VISITOR = "avatard_visitor"
 OPEN_TO_ALL = ("/login", "/healthz", "/static/")
 """What needs no token; of the state no more is told than whether it is well."""
 HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "avatard", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin", "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
 }  # fmt: skip
 
@@ -45,6 +46,7 @@ class App:
         self._films, self._log = films, logger
         self._at_once = 0
         self.application = web.Application(middlewares=[self._passed], client_max_size=BODY)
+        self.application.on_response_prepare.append(self._dress)
         get = self.application.router.add_get
         get("/ws", socket)
         get("/", self._page("index"))
@@ -59,8 +61,7 @@ class App:
         get("/healthz", self._health)
         get("/metrics", self._metrics)
 
-    async def dress(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Give a response the headers that every one has."""
+    async def _dress(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS)
         response.headers["Content-Security-Policy"] = self._policy(request.host)
         response.headers.setdefault("Cache-Control", "no-store")

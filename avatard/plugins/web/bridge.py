@@ -12,7 +12,7 @@ from aiohttp import web
 
 from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import AvatardError
-from avatard.api.news import EngineChanged, Event, SettingChanged
+from avatard.api.news import Event
 from avatard.plugins.web import wire
 from avatard.plugins.web.app import App
 from avatard.plugins.web.config import BridgeConfig
@@ -71,7 +71,7 @@ class Bridge:
         root, config = logging.getLogger("avatard"), self._config
         root.addHandler(self._log)
         try:
-            async with serving(self._app, config) as port:
+            async with serving(self._app.application, config, self._context.logger) as port:
                 host = "127.0.0.1" if config.private or config.host in ("0.0.0.0", "::") else config.host
                 self.address = f"http://{host}:{port}/"
                 self._context.logger.info("pages at %s", self.address)
@@ -97,24 +97,25 @@ class Bridge:
 
     async def look(self, pulse: Pulse) -> None:
         """Look at the timers, and whether another house stands, while somebody looks."""
-        told: Any = None
-        stands = True
+        timers: list[Any] = []
+        stood = True
         while True:
             await asyncio.sleep(TIMERS)
             if not self.reception.clients:
                 continue
             try:
-                timers = self._context.assistant.status().timers
+                status = self._context.assistant.status()
             except AvatardError:
-                stands = False
+                stood = False
                 continue
-            if not stands:
-                stands = True
-                self.films.want(again=True)
-            now = [(t.id, t.name, t.ringing) for t in timers]
-            if now != told and (told is not None or now):
-                self.reception.tell({"type": "timers", "timers": wire.timers(timers)})
-            told = now
+            if not stood:
+                stood = True
+                self._face_changed()
+            self.reception.look_again()
+            running = [(t.id, t.name, t.ringing) for t in status.timers]
+            if running != timers:
+                timers = running
+                self.reception.tell({"type": "timers", "timers": wire.timers(status.timers)})
 
     async def _take_socket(self, request: web.Request) -> web.StreamResponse:
         # A browser cannot see why an upgrade was refused; a program can.
@@ -129,8 +130,8 @@ class Bridge:
         if message is None:
             return
         self._history.take(event, message)
-        if isinstance(event, EngineChanged | SettingChanged):
-            self.films.want(again=bool(self.reception.clients))
+        if getattr(event, "stage", "") == "render" or getattr(event, "name", "") == "face":
+            self._face_changed()
         pages: tuple[Any, ...] = ("room", "talk", "control")
         if message["type"] in OWN_NEWS:
             pages = ("room", "control")
@@ -140,6 +141,11 @@ class Bridge:
         elif message["type"] == "problem":
             pages = ("room", "control")
         self.reception.tell(message, pages)
+
+    def _face_changed(self) -> None:
+        self.films.change()
+        if self.reception.clients:
+            self.films.want()
 
     def _tell_positions(self) -> bool:
         playing = [(d, d.answer) for d in self._displays if d.answer is not None]

@@ -93,7 +93,7 @@ class Client:
         try:
             async with asyncio.timeout(FAREWELL):
                 await self.socket.close(code=code, message=reason.encode()[:120])
-        except (TimeoutError, ConnectionError, RuntimeError):
+        except (TimeoutError, ConnectionError):
             self.cut()
 
     def cut(self) -> None:

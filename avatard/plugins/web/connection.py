@@ -70,7 +70,7 @@ class Conversation:
     async def _quietly(self, part: Any) -> None:
         try:
             await part
-        except (ConnectionError, TimeoutError, RuntimeError):
+        except (ConnectionError, TimeoutError):
             self._client.cut()  # it went away, or takes nothing
 
     async def _read(self) -> None:

@@ -32,8 +32,6 @@ class Answer:
 
     number: int
     clock: Clock
-    follows: bool
-    """Whether somebody else's clock is shown, and the browsers are silent."""
     width: int = 0
     height: int = 0
     sentence: dict[str, Any] | None = None
@@ -206,7 +204,7 @@ class BrowserDisplay:
 
     def _begun(self, frame: VideoFrame, number: int, film: Film | None) -> Answer:
         height, width = (0, 0) if frame.pixels is None else frame.pixels.shape[:2]
-        answer = self.answer = Answer(number, self._clock, not self.sounds, width, height)
+        answer = self.answer = Answer(number, self._clock, width, height)
         for client in self.watching:
             client.playing = "none" if client.stream == "h264" and film is not None else "canvas"
             if client.playing == "canvas":

@@ -70,7 +70,9 @@ class Film:
             self._frames.clear()
             self.feed_end()
             log.warning("h264: %s; browsers get pictures for this answer", why)
-            self._screening.refuse_film([c for c in self._screening.watching if c.stream == "h264"])
+            self._screening.refuse_film(
+                [c for c in self._screening.watching if c.stream == "h264" and c.playing != "canvas"]
+            )
 
     def feed_end(self) -> None:
         """No more frames come."""

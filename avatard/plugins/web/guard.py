@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 import time
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -15,6 +15,7 @@ from avatard.plugins.web.commands import Allowance
 from avatard.plugins.web.config import BridgeConfig
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+HOST = re.compile(r"(https?://)?(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 FRESH = 60.0
 """Seconds for which the machine's own addresses are remembered."""
 WRONG_BURST, WRONG_PER_SECOND = 5, 0.1
@@ -32,6 +33,8 @@ class Guard:
         """Guard pages with this configuration; ``id`` names the cookie, so that two daemons on a machine have two."""
         self.cookie_name = f"avatard_{id}"
         self._private, self._host = config.private, config.host.strip("[]").lower()
+        if self._host in ("0.0.0.0", "::"):
+            self._host = ""
         self._names = frozenset(_name(origin) for origin in config.origins)
         self._origins = frozenset(origin.lower() for origin in config.origins)
         token = config.token.get_secret_value() if config.token is not None else None
@@ -105,13 +108,10 @@ def names_of_the_box() -> frozenset[str]:
 
 def _name(host: str) -> str:
     """The name in ``name:port``, ``[::1]:port`` or ``https://name``, lower case; empty where it is none."""
-    try:
-        parts = urlsplit(host if "://" in host else f"//{host}")
-        name, _ = (parts.hostname or "").lower().rstrip("."), parts.port
-    except ValueError:
+    found = HOST.fullmatch(host.lower())
+    if found is None:
         return ""
-    if parts.path or parts.query or parts.fragment or parts.username is not None:
-        return ""
+    name = found["name"].strip("[]").rstrip(".")
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from avatard.api.context import PluginContext
+from avatard.api.door import Assistant
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.news import Touched
 from avatard.plugins.web import wire
@@ -64,6 +65,7 @@ class Reception:
         """Pictures that those who have left were too slow for."""
         self._context, self._config, self._room = context, config, Room(context, room)
         self._welcome, self._visitors = welcome, visitors
+        self._welcomed: dict[Client, tuple[BrowserDisplay, Assistant, Any]] = {}
         self._addresses: Counter[str] = Counter()
         self._closing: tuple[int, str] | None = None
 
@@ -118,6 +120,26 @@ class Reception:
         for client in list(self.clients):
             client.cut()
 
+    def look_again(self) -> None:
+        """Welcome those again to whom the daemon looks otherwise than they were told.
+
+        The configuration may have been read again, or the renderer was only opened for who looks.
+        """
+        looks = self._welcome.looks()
+        for client, (display, assistant, told) in list(self._welcomed.items()):
+            if told != looks:
+                self._greet(client, display, assistant, None)
+
+    def _greet(
+        self, client: Client, display: BrowserDisplay, assistant: Assistant, answer: dict[str, Any] | None
+    ) -> None:
+        client.tell(self._welcome.message(client, display, assistant, answer))
+        if client.page == "control":
+            for message in self._welcome.history():
+                client.tell(message)
+        self._welcomed[client] = (display, assistant, self._welcome.looks())
+        self._welcome.films.want()
+
     def _client(self, request: web.Request, socket: web.WebSocketResponse, address: str, hello: Hello) -> Client:
         page = cast("Page", hello.page)
         asked = hello.stream or ("none" if page == "control" else "auto")
@@ -142,18 +164,15 @@ class Reception:
                 await self._look(client)
         finally:
             self.clients.discard(client)
+            self._welcomed.pop(client, None)
             self.dropped += client.outbox.dropped
             await client.goodbye()
 
     async def _look(self, client: Client) -> None:
         display = self._room.display
-        client.tell(self._welcome.message(client, display, display.begin(client)))
-        if client.page == "control":
-            for message in self._welcome.history():
-                client.tell(message)
+        self._greet(client, display, self._context.assistant, display.begin(client))
         display.catch_up(client)
         display.clients.add(client)
-        self._welcome.films.want()
         try:
             await Conversation(client, self._room).run()
         finally:
@@ -162,8 +181,7 @@ class Reception:
     async def _visit(self, client: Client, session: str) -> None:
         try:
             async with self._visitors.admitted(client, session) as visitor:
-                client.tell(self._welcome.message(client, visitor.display, None, visitor.assistant))
-                self._welcome.films.want()
+                self._greet(client, visitor.display, visitor.assistant, None)
                 await Conversation(client, visitor).run(visitor.tell_news(client))
         except TooMany as err:
             client.close(wire.TOO_MANY, str(err))

@@ -32,6 +32,7 @@ class Films:
         """Tell ``changed`` of another film; ``faces`` gives the names of all faces and of the one that is shown."""
         self._loop, self._model, self._changed, self._faces, self._log = loop, model, changed, faces, logger
         self._wanted = asyncio.Event()
+        self._stale = True
         self._film: IdleLoop | None = None
         self._still = b""
         self._previews: dict[str, bytes] = {}
@@ -43,10 +44,14 @@ class Films:
             return None
         return {"film": f"/idle/{self._film.key}.mp4", "still": f"/idle/{self._film.key}.jpg"}
 
-    def want(self, again: bool = False) -> None:
-        """Somebody looks; ``again``: the face may be another one."""
-        if again or self._film is None:
+    def want(self) -> None:
+        """Somebody looks."""
+        if self._stale:
             self._wanted.set()
+
+    def change(self) -> None:
+        """The face may be another one: ask again when somebody looks."""
+        self._stale = True
 
     async def run(self, pulse: Pulse) -> None:
         """Have it made when it is wanted."""
@@ -55,6 +60,7 @@ class Films:
             pulse.beat(math.inf)
             await self._wanted.wait()
             self._wanted.clear()
+            self._stale = False
             try:
                 film = await self._loop()
                 still = await self._model.call("jpeg", film.first)
@@ -64,6 +70,7 @@ class Films:
                     self._log.info("the face at rest: %s", err)
                 await asyncio.sleep(pause)
                 pause = min(AGAIN_LONGEST, pause * 2)
+                self._stale = True
                 self._wanted.set()
                 continue
             pause, told = AGAIN_FIRST, ""
@@ -85,7 +92,7 @@ class Films:
     async def preview(self, name: str) -> bytes | None:
         """A small picture of a face: as it was shown last, else a plain sign; None where there is no such face."""
         names, shown = self._faces()
-        if name not in names and name != shown:
+        if not name or name not in {*names, shown}:
             return None
         if name not in self._previews:
             sign: bytes = await self._model.call("png", sign_of(name), SIDE)

@@ -25,17 +25,25 @@ class Welcome:
         self._version = f"{_version()}+{site}"
 
     def message(
-        self, client: Client, display: BrowserDisplay, answer: dict[str, Any] | None, assistant: Assistant | None = None
+        self, client: Client, display: BrowserDisplay, assistant: Assistant, answer: dict[str, Any] | None
     ) -> dict[str, Any]:
         """The welcome."""
         context, health = self._context, self._history.health
         return {
             "type": "welcome", "title": context.title, "id": context.id, "language": context.language,
             "page": client.page, "version": self._version, "sound": client.sound and display.sounds,
-            "stream": client.stream, "volume": display.volume, **self._state(assistant or context.assistant),
+            "stream": client.stream, "volume": display.volume, **self._state(assistant),
             "memory_mb": health.memory_mb if health else None, "budget_mb": health.budget_mb if health else None,
             "wake_phrases": list(context.wake_phrases), "idle": self.films.film, "answer": answer,
         }  # fmt: skip
+
+    def looks(self) -> tuple[Any, ...]:
+        """What a welcome says and no news tells: which faces and voices there are."""
+        try:
+            status = self._context.assistant.status()
+        except AvatardError:
+            return ()
+        return status.faces, status.voices
 
     def history(self) -> list[dict[str, Any]]:
         """What a control page is told then."""
