@@ -10,6 +10,9 @@ ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so >/dev/null 2>&1 || need="$n
 command -v systemd-analyze >/dev/null || need="$need systemd"
 command -v shellcheck >/dev/null || need="$need shellcheck"
 command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] || need="$need debootstrap"
+command -v Xvfb >/dev/null || need="$need xvfb"
+command -v xset >/dev/null || need="$need x11-xserver-utils"
+command -v wlr-randr >/dev/null || need="$need wlr-randr"
 [ -z "$need" ] && exit 0
 command -v apt-get >/dev/null || exit 0
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ HOME = ROOT / "config" / "examples" / "home-assistant"
 BASE = "avatard/living-room"
 BARE = Status(state="idle", muted=False, volume=60, turn=None, queued=0, uptime_s=1.0)
 """A box that has nothing to choose and no screen to switch: what it offers, every one does."""
+EQUIPPED = replace(BARE, screen=True)
+"""A box with all that pages tell of."""
 ENTITY = re.compile(
     r"(?<![\w./-])(?:automation|binary_sensor|button|event|input_text|light|notify|number|script|select|sensor|switch"
     r"|text|update|weather)\.[a-z0-9_]+"
 )
 TOPIC = re.compile(r"avatard/living-room/[a-z/]+")
-ACTIONS = {"notify.send_message", "input_text.set_value", "button.press"}
+ACTIONS = {"notify.send_message", "input_text.set_value", "button.press", "switch.turn_on", "switch.turn_off"}
 """What Home Assistant does, not what is there."""
 
 

@@ -19,6 +19,7 @@ from broker import HOST, Broker, Listener
 from homeyaml import (
     BARE,
     BASE,
+    EQUIPPED,
     HOME,
     ROOT,
     TOPIC,
@@ -32,6 +33,7 @@ from homeyaml import (
     topics,
 )
 
+from avatard.plugins.backlight.config import ScreenConfig
 from avatard.plugins.mqtt.commands import Say
 from avatard.plugins.mqtt.discovery import device_message, discovery_topic
 from avatard.runtime.config import ConfigProblems
@@ -179,7 +181,8 @@ async def test_a_page_names_what_there_is(path: Path) -> None:
     text = path.read_text()
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert all((path.parent / link).exists() for link in links), links
-    assert unknown(text) == set(), unknown(text)
+    equipped = device_message("living-room", "Living room", BASE, "1", EQUIPPED, temperature=True)
+    assert unknown(text, equipped) == set(), unknown(text, equipped)
     used = set(TOPIC.findall(text))
     assert used <= topics() | await commands(), used - topics()
     for block in blocks(path, "yaml"):
@@ -193,6 +196,13 @@ def test_configurations_on_the_pages_are_accepted(tmp_path: Path) -> None:
     for block in ours:
         (tmp_path / "page.yaml").write_text(block)
         assert configuration(settled(tmp_path / "page.yaml", tmp_path)).core.memory, block
+
+
+def test_the_page_on_the_screen_shows_the_defaults() -> None:
+    shown, automation = (load(block) for block in blocks(ROOT / "docs" / "screen-power.md", "yaml"))
+    written = ScreenConfig.model_validate(shown["backlight"])
+    assert written == ScreenConfig(night="22:30-06:30"), written
+    assert {"id", "alias", "mode", "triggers", "actions"} == set(automation[0]), automation
 
 
 def test_the_page_on_memory_tells_the_tiers_as_they_are() -> None:

@@ -13,6 +13,7 @@ from .door import Assistant
 from .flow import IdleLoop, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
+from .tools import Post, Toolbox
 
 
 class Admission(Protocol):
@@ -83,7 +84,11 @@ class Visit:
     """A place of its own for one who came with a microphone and a display of his own."""
 
     assistant: Assistant
-    """What is said, asked, muted here concerns this place alone; timers, faces and voices are the room's."""
+    """What is said, asked, muted here concerns this place alone; timers, faces and voices are the room's.
+
+    Source and session of all that is said and asked here are the visitor's. A timer rings here, or in the room once
+    he has left. He can have nothing reloaded or restarted.
+    """
     news: News
     """What happens in this place; its finished turns are the room's news too."""
 
@@ -103,7 +108,9 @@ class Visits(Protocol):
             session: whose history it is.
 
         Raises:
-            NotReady: the daemon is still starting, or its configuration has just changed.
+            NotReady: on entering: the daemon is still starting, there are too many visitors, or memory is short. In
+                the block, which is cancelled for it: the configuration has changed, the daemon ends, memory is
+                short, or the microphone has failed. Whoever comes again later may be let in.
         """
 
 
@@ -147,6 +154,10 @@ class PluginContext:
     show: Callable[[str, DisplaySink | Screen], AbstractContextManager[None]]
     """For bridges: it is one more display (or screen) of the room while the block runs."""
     visit: Visits
+    tools: Toolbox
+    """What a language model may be allowed to do."""
+    post: Post
+    """Messages to the house."""
     make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]

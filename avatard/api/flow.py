@@ -28,7 +28,11 @@ FRAME_SAMPLES = SPEECH_RATE // FPS
 """Samples of sound in one VideoFrame: 1920."""
 
 Container = Literal["fmp4", "mpegts", "mp4"]
-"""How a VideoEncoder wraps its stream; ``mp4`` is a finished film without sound, which comes at the end."""
+"""How a VideoEncoder wraps its stream.
+
+``fmp4``: a header, then a fragment for each picture. ``mpegts``: whole packets of 188 bytes. ``mp4``: a finished film
+that can be sought in, without sound, for loops at rest; it comes in pieces once the frames have ended.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +116,8 @@ class ReplyToken:
     """A piece of a reply's text, as it comes."""
 
     text: str
+    aside: bool = False
+    """A sentence that is said while the reply is awaited, and is no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class Sentence:
     index: int
     """0 for the first of a reply"""
     language: str = "en"
+    aside: bool = False
+    """Said while the reply is awaited; no part of it, nor of what the session remembers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +166,9 @@ class EncodedChunk:
     pts: float
     """Seconds, of the first picture inside."""
     keyframe: bool
+    """Whether it can be begun with: a header, or a fragment behind one whose picture needs no other."""
+    header: bool = False
+    """In ``fmp4``: what every reader needs before any fragment; a second one begins the stream anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -103,6 +103,7 @@ class SettingChanged:
 
     name: Literal["mute", "volume", "voice", "face", "screen"]
     value: bool | int | str
+    """Of ``screen``: True, False, or ``"dim"`` where the screen cannot dim and whoever draws on it shall."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,15 @@ class Choices(Protocol):
 
 
 @runtime_checkable
+class Known(Protocol):
+    """An engine that says what is really at work in it: which of ffmpeg's encoders. Optional."""
+
+    @property
+    def known_as(self) -> str:
+        """E.g. ``libx264``; empty while that is not known."""
+
+
+@runtime_checkable
 class Screen(Protocol):
     """A display whose screen can be switched. Optional."""
 

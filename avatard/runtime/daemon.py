@@ -241,5 +241,6 @@ async def _finish(foundation: Foundation) -> None:
         try:
             async with asyncio.timeout(FINISH_LIMIT):
                 await household.place.finished()
+                await foundation.visit.finished()
         except TimeoutError:
             log.warning("reload: what is being said is cut off after %.0f s", FINISH_LIMIT)

@@ -19,7 +19,10 @@ from avatard.runtime.resting import Resting
 from avatard.runtime.visits import Visitors
 from avatard.talk.assistant import Door
 from avatard.talk.guests import Guests
+from avatard.talk.handiwork import own_tools
+from avatard.talk.post import Post
 from avatard.talk.sessions import Sessions
+from avatard.talk.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Foundation:
     guests: Guests
     resting: Resting
     visit: Visitors
+    tools: Toolbox
+    post: Post
     paths: Paths
     tasks: asyncio.TaskGroup
 
@@ -51,8 +56,14 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
             configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
         )
         resting = Resting(door, paths.cache / "idle")
-        foundation = Foundation(feed, door, sessions, governor, life, Guests(), resting, Visitors(door), paths, tasks)
-        checkup = Checkup(feed, door, life, lambda: (governor.memory_mb, governor.budget_mb))
+        visitors = Visitors(door, feed, life, sessions, tasks)
+        governor.belongings.end_visits = visitors.end_idle
+        foundation = Foundation(
+            feed, door, sessions, governor, life, Guests(), resting, visitors,
+            Toolbox(own_tools(door)), Post(), paths, tasks,
+        )  # fmt: skip
+        memory, lost = lambda: (governor.memory_mb, governor.budget_mb), lambda: visitors.drops
+        checkup = Checkup(feed, door, life, memory, lost)
         jobs = [
             tasks.create_task(_note_problems(feed, door), name="problems"),
             tasks.create_task(checkup.run(life.watch("checkup")), name="checkup"),

@@ -27,9 +27,20 @@ LOOK = 0.5
 class Checkup:
     """Watches the event loop and the turns, and reports."""
 
-    def __init__(self, feed: Feed, door: Door, life: Life, memory: Callable[[], tuple[float, float]]) -> None:
-        """Report to the feed; ``memory()`` gives megabytes used and allowed."""
-        self._feed, self._door, self._life, self._memory = feed, door, life, memory
+    def __init__(
+        self, feed: Feed, door: Door, life: Life, memory: Callable[[], tuple[float, float]],
+        lost: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
+        """Report to the feed.
+
+        Args:
+            feed: the room's news.
+            door: of the house.
+            life: who is watched.
+            memory: gives megabytes used and allowed.
+            lost: what was dropped outside of the room.
+        """
+        self._feed, self._door, self._life, self._memory, self._lost = feed, door, life, memory, lost
         self._began = time.monotonic()
         self._lag_ms = 0.0
         self._fps = 0.0
@@ -79,7 +90,7 @@ class Checkup:
         used, allowed = self._memory()
         lag, self._lag_ms = self._lag_ms, 0.0
         household = self._door.household
-        drops = self._feed.drops + (household.place.displays.dropped if household is not None else 0)
+        drops = self._feed.drops + self._lost() + (household.place.displays.dropped if household is not None else 0)
         return Health(
             used, allowed, self._door.tier, self._fps, self._latency_ms, round(lag, 1), round(now - self._began, 1),
             drops, temperature(), self._stuck,

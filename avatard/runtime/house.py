@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatard.api.errors import first_cause
-from avatard.api.stages import LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
+from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
@@ -18,13 +18,14 @@ from avatard.runtime.plugin import Opener
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
-from avatard.talk.exchanging import Manners, Means
+from avatard.talk.exchanging import Manners
+from avatard.talk.faculties import Faculties, Perception
 from avatard.talk.ladder import Ladder
-from avatard.talk.listening import Ears, Listening
+from avatard.talk.listening import Listening
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
-from avatard.talk.voice import Voice
 
 LISTENING_LIMIT = 5.0
 """Seconds that listening may take to end."""
@@ -40,6 +41,7 @@ class House:
     listening: Listening | None
     feed: Feed
     engines: Callable[[], dict[str, str]]
+    faculties: Faculties
 
 
 @asynccontextmanager
@@ -69,11 +71,13 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
         listening = None
         if house.listening is not None:
             listening = tasks.create_task(house.listening.run(pulse), name="listening")
+        foundation.visit.receive(house.faculties)
         try:
             yield house
         finally:
-            foundation.door.household = None
+            foundation.door.move_out()
             try:
+                await foundation.visit.close()
                 if listening is not None:
                     # Its engines close next: it must not be at work in them, nor begin another turn.
                     listening.cancel()
@@ -112,33 +116,33 @@ class _Builder:
         unseen = await opener.open(built_in("none", "render"))
         ladder = Ladder(render, self._feed)
         phrases = opener.kept("phrases", Phrases(core.memory.cache_mb))
-        voice = Voice(tts, render, ladder, unseen, displays, phrases, core.sessions.max_reply_seconds)
-        ears, listening_parts = await self._ears(stt)
+        hearing, microphone = await self._ears(stt)
         await tts.engine()
         if displays.pictures:
             await render.engine()
+        if displays.encoded:
+            await encoder.engine()
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
-        manners = Manners(self._configuration.language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue)
-        place = Place(
-            Means(ears, responders, voice, sessions, self._feed, manners), self._tasks.create_task,
-            self._foundation.life.watch("place"),
+        language = self._configuration.language
+        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language))
+        faculties = Faculties(
+            hearing, responders, tts, render, ladder, unseen, encoder, phrases, sessions, manners,
+            core.sessions.max_reply_seconds, core.sessions.max_text,
         )  # fmt: skip
-        listening = None
-        if listening_parts is not None:
-            microphone, wake = listening_parts
-            listening = Listening(microphone, wake, place, self._feed, core.listening.pre_roll_ms / 1000)
+        pulse = self._foundation.life.watch("place")
+        seat = faculties.seat(displays, microphone, self._feed, self._tasks.create_task, pulse)
 
         def engines() -> dict[str, str]:
             named = {d: self._entries(d)[0].platform for d in ("wake_word", "vad", "conversation") if self._entries(d)}
-            ranked = {r.stage: r.name for r in (stt, tts, render, encoder) if r.known}
+            ranked = {r.stage: _called(r) for r in (stt, tts, render, encoder) if r.known}
             return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
-        await self._foundation.door.move_in(
-            Household(place, listening, engines, tts, render, self._configuration.language, core.sessions.max_text)
+        await self._foundation.door.move_in(Household(seat, engines, tts, render))
+        return House(
+            self._configuration, self._foundation.door, seat.place, seat.listening, self._feed, engines, faculties
         )
-        return House(self._configuration, self._foundation.door, place, listening, self._feed, engines)
 
     def _entries(self, domain: str) -> tuple[PlatformEntry, ...]:
         return self._configuration.stages.get(domain, ())
@@ -159,7 +163,7 @@ class _Builder:
                     names.append(name.replace("_", " "))
         return tuple(names)
 
-    async def _ears(self, stt: Ranking[SpeechRecognizer]) -> tuple[Ears | None, tuple[Microphone, Any] | None]:
+    async def _ears(self, stt: Ranking[SpeechRecognizer]) -> tuple[Perception | None, Microphone | None]:
         core, opener = self._configuration.core.listening, self._opener
         microphones, wakes, vads = self._entries("microphone"), self._entries("wake_word"), self._entries("vad")
         if not (core.enabled and microphones and wakes and vads and stt.known):
@@ -172,5 +176,9 @@ class _Builder:
         wake = await opener.open(wakes[0])
         await stt.engine()
         microphone = await opener.open(microphones[0])
-        return Ears(vad, stt, limits, self._feed), (microphone, wake)
+        return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000), microphone
 
+
+def _called(ranking: Ranking[Any]) -> str:
+    serving = ranking.serving
+    return (serving.known_as if isinstance(serving, Known) else "") or ranking.name

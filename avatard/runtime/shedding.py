@@ -49,6 +49,8 @@ class Belongings:
         """Models for which there was no room, and what they would have taken, megabytes."""
         self.refusing = False
         """Whether further sessions are refused."""
+        self.end_visits: Callable[[], list[str]] = list
+        """Ends every visit in which nobody speaks; says whose they were."""
         self._ledger, self._sessions, self._clock = ledger, sessions, clock
         self._trimmed = float("-inf")
 
@@ -104,7 +106,7 @@ class Belongings:
                     if await self._unloaded(model):
                         yield f"unload_models: {model.name}"
             case "end_sessions":
-                if gone := self._sessions.end_idle():
+                if gone := self._sessions.end_idle() + self.end_visits():
                     yield f"end_sessions: {', '.join(gone)}"
             case "refuse_sessions":
                 if not self.refusing:

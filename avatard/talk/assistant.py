@@ -1,4 +1,4 @@
-"""The door: fulfils ``api.door.Assistant`` for one place."""
+"""The door: fulfils ``api.door.Assistant`` for the house and its room."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from avatard.api.door import Status, Ticket, TimerView
 from avatard.api.errors import NotReady, Refused
 from avatard.api.news import News, Problem, SettingChanged, Tier
 from avatard.api.stages import Choices, LipSyncRenderer, SpeechSynthesizer
-from avatard.talk.listening import Listening
+from avatard.talk.orders import Orders, Seat, here
+from avatard.talk.phrasebook import phrases_in
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
-from avatard.talk.requests import Request, checked
 from avatard.talk.settings import Settings
 from avatard.talk.timers import Timer, Timers
+
+STARTING = "the daemon is still starting"
 
 
 @dataclass(slots=True)
 class Household:
     """What the door opens on; complete once the daemon has started."""
 
-    place: Place
-    listening: Listening | None
+    seat: Seat
+    """The room's."""
     engines: Callable[[], dict[str, str]]
     tts: Ranking[SpeechSynthesizer]
     render: Ranking[LipSyncRenderer]
-    language: str
-    max_text: int
-    """Characters in a text to say or ask."""
+
+    @property
+    def place(self) -> Place:
+        """The room."""
+        return self.seat.place
 
 
 class Keeper(Protocol):
@@ -44,14 +48,14 @@ class Keeper(Protocol):
 
 
 class Door:
-    """Commands for one place."""
+    """Commands for the house; those that concern a place are for the room, or for the visitor in whose turn we are."""
 
     def __init__(self, news: News) -> None:
         """Tell of what is changed."""
         self.household: Household | None = None
         self.keeper: Keeper | None = None
+        self.room = Orders(news, STARTING)
         self.timers = Timers(self._ring)
-        self.settings = Settings()
         self._configured = {"voice": "", "face": ""}
         self.tier: Tier = "normal"
         self.problems: dict[str, str] = {}
@@ -61,9 +65,7 @@ class Door:
     async def move_in(self, household: Household) -> None:
         """Open on another house, and set it as the last one was."""
         self.household = household
-        household.place.set_volume(self.settings.volume)
-        if self.muted and household.listening is not None:
-            household.listening.mute(True)
+        self.room.move_in(household.seat)
         settings = self.settings
         self._configured = {"voice": _choices(household.tts)[1], "face": _choices(household.render)[1]}
         for ranking, name, instead in (
@@ -74,67 +76,62 @@ class Door:
             if isinstance(engine, Choices) and name in engine.choices and engine.chosen == instead:
                 await engine.choose(name)
 
+    def move_out(self) -> None:
+        """The house closes; what can only be obeyed in one is refused from now on."""
+        self.household = self.room.seat = None
+
+    @property
+    def settings(self) -> Settings:
+        """How the room behaves, and what was chosen for the house."""
+        return self.room.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.room.settings = settings
+
     @property
     def muted(self) -> bool:
-        """Whether the microphone is closed."""
+        """Whether the room's microphone is closed."""
         return self.settings.muted
 
     @property
     def _house(self) -> Household:
         if self.household is None:
-            raise NotReady("the daemon is still starting")
+            raise NotReady(STARTING)
         return self.household
+
+    @property
+    def _orders(self) -> Orders:
+        """Who takes what concerns a place: "louder", said by a visitor, is meant for his."""
+        visitor = here.get()
+        return self.room if visitor is None or visitor.seat is None else visitor
 
     async def say(
         self, text: str, *, source: str = "api", session: str = "room", interrupt: bool = False, priority: int = 0,
         volume: int | None = None, language: str | None = None,
     ) -> Ticket:  # fmt: skip
         """Queue an announcement."""
-        if volume is not None and not 0 <= volume <= 100:
-            raise Refused(f"volume {volume}: give 0 to 100")
-        request = Request(
-            "say", source, checked(text, self._house.max_text), session, priority + (100 if interrupt else 0), volume,
-            language or self._house.language,
-        )  # fmt: skip
-        return await self._submit(request, interrupt)
+        return await self._orders.say(text, source, session, interrupt, priority, volume, language)
 
     async def ask(self, text: str, *, source: str = "api", session: str = "room") -> Ticket:
         """Answer a written question."""
-        house = self._house
-        await house.place.sessions.admit(session)
-        request = Request("ask", source, checked(text, house.max_text), session, 10, language=house.language)
-        return await self._submit(request, False)
+        return await self._orders.ask(text, source, session)
 
     async def listen(self) -> None:
         """Hear a request now."""
-        if self._house.listening is None:
-            raise Refused("there is no microphone")
-        if self.muted:
-            raise Refused("it is muted: unmute it first")
-        self._house.listening.listen()
+        await self._orders.listen()
 
     async def stop(self) -> None:
         """End what is going on."""
-        await self._house.place.stop()
+        await self._orders.stop()
 
     async def mute(self, on: bool) -> None:
         """Close the microphone or open it."""
-        # Obeyed at any time: a house that is still opening is muted as it opens.
-        changed, self.settings.muted = on != self.muted, on
-        if self.household is not None and self.household.listening is not None:
-            self.household.listening.mute(on)
-        if changed:
-            self._news.publish(SettingChanged("mute", on))
+        await self._orders.mute(on)
 
     async def set_volume(self, percent: int) -> None:
         """Set the loudness."""
-        if not 0 <= percent <= 100:
-            raise Refused(f"volume {percent}: give 0 to 100")
-        if self.household is not None:
-            self.household.place.set_volume(percent)
-        if percent != self.settings.volume:
-            self.settings.volume = percent
-            self._news.publish(SettingChanged("volume", percent))
+        await self._orders.set_volume(percent)
 
     async def set_voice(self, name: str) -> None:
         """Choose a voice."""
@@ -164,8 +161,8 @@ class Door:
         await self.keeper.restart()
 
     async def set_timer(self, seconds: float, name: str = "") -> TimerView:
-        """Start a timer."""
-        return self.timers.start(seconds, name)
+        """Start a timer; it rings where it was asked for."""
+        return self.timers.start(seconds, name, here.get())
 
     async def cancel_timer(self, id: int | None = None) -> TimerView | None:
         """Cancel a timer."""
@@ -173,13 +170,18 @@ class Door:
 
     def status(self) -> Status:
         """What is going on."""
-        house, place = self._house, self._house.place
+        return self.status_of(self._orders)
+
+    def status_of(self, orders: Orders) -> Status:
+        """What is going on in this place, and in the house."""
+        house, place, settings = self._house, orders.found.place, orders.settings
         voices, voice = _choices(house.tts)
         faces, face = _choices(house.render)
+        current = place.current
         return Status(
-            place.state, self.muted, place.volume, place.current.turn if place.current else None, place.queued,
+            place.state, settings.muted, place.volume, current.turn if current else None, place.queued,
             round(time.monotonic() - self._began, 1), house.engines(), self.timers.views(), dict(self.problems),
-            place.current.session if place.current else "room", voice, voices, face, faces, place.displays.screen,
+            current.session if current else orders.session, voice, voices, face, faces, house.place.displays.screen,
             self.tier,
         )  # fmt: skip
 
@@ -201,15 +203,11 @@ class Door:
             setattr(self.settings, f"{what}_instead", self._configured[what])
             self._news.publish(SettingChanged(what, name))
 
-    async def _submit(self, request: Request, interrupt: bool) -> Ticket:
-        self._house.place.submit(request)
-        if interrupt and self._house.place.current is not request:
-            await self._house.place.interrupt()
-        return request.ticket()
-
     async def _ring(self, timer: Timer) -> None:
-        text = f"Your {timer.name} timer is done." if timer.name else "Your timer is done."
-        self._house.place.submit(Request("ring", "timer", text, priority=5, language=self._house.language))
+        phrases = phrases_in(self._house.seat.language)
+        text = phrases.named_timer_done.format(timer.name) if timer.name else phrases.timer_done
+        asked = timer.where
+        await (self.room if asked is None or asked.seat is None else asked).ring(text)
 
 
 def _choices(ranking: Ranking[Any]) -> tuple[tuple[str, ...], str]:

@@ -4,79 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import cast
 
 from avatard.api.errors import AvatardError, NotReady
-from avatard.api.flow import FPS, EncodedChunk, Samples, Sentence, VideoFrame
+from avatard.api.flow import EncodedChunk, Samples, VideoFrame
 from avatard.api.stages import DisplaySink, Follower, Patient, Screen, VideoEncoder
+from avatard.talk.branch import Branch
 from avatard.talk.guests import Guests
 from avatard.talk.ranking import Ranking
 from avatard.talk.reels import Filming, Reel
 
 log = logging.getLogger(__name__)
 
-LEAD_FRAMES = 2
-"""Frames that wait for the first display."""
-BRANCH_FRAMES = 50
-"""Frames that a display beside the first may lag behind (2 s) before its oldest go."""
 LAG_LIMIT = 2.0
 """Seconds that the other displays may play on after the first has ended."""
-
-_END: Any = object()
-
-
-class Branch:
-    """One display's frames. The first display's branch holds up the answer; the others' drop and count."""
-
-    def __init__(self) -> None:
-        """Drop the oldest when it is full, until it ``leads``."""
-        self.dropped = 0
-        self._leads = False
-        self._left = False
-        self._frames: deque[Any] = deque()
-        self._changed = asyncio.Event()
-
-    def lead(self) -> None:
-        """Hold up the answer from now on, rather than drop."""
-        self._leads = True
-
-    def leave(self) -> None:
-        """Nobody takes frames any more; what comes is let go."""
-        self._left = True
-        self._frames.clear()
-        self._changed.set()
-
-    async def put(self, frame: Any) -> None:
-        """Add a frame."""
-        while self._leads and len(self._frames) >= LEAD_FRAMES and not self._left:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._left:
-            return
-        if len(self._frames) >= BRANCH_FRAMES:
-            self._frames.popleft()
-            self.dropped += 1
-        self._frames.append(frame)
-        self._changed.set()
-
-    async def frames(self) -> AsyncIterator[Any]:
-        """Yield the frames to their end."""
-        while True:
-            while not self._frames:
-                self._changed.clear()
-                await self._changed.wait()
-            frame = self._frames.popleft()
-            self._changed.set()
-            if frame is _END:
-                return
-            yield frame
-
-    async def end(self) -> None:
-        """No more frames will come."""
-        await self.put(_END)
 
 
 class Displays:
@@ -192,9 +135,10 @@ class Displays:
                 for (name, sink), branch in zip(sinks, branches, strict=True)
             ]
             await self._until_heard(playing, sinks, branches)
-            _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
-            for task in late:
-                task.cancel()
+            if playing:
+                _, late = await asyncio.wait(playing, timeout=LAG_LIMIT)
+                for task in late:
+                    task.cancel()
 
     def _tell_clock(self, index: int, sink: DisplaySink, branch: Branch) -> None:
         if index == 0:
@@ -257,36 +201,3 @@ class Displays:
                 yield chunk
         if isinstance(film, Filming) and branch.dropped:
             film.spoiled(sink.accepts)
-
-
-class Spoken:
-    """What was really said: sentences and where they lie in the answer."""
-
-    def __init__(self) -> None:
-        """Nothing was said yet."""
-        self.count = 0
-        self._spans: dict[int, tuple[Sentence, float, float]] = {}
-
-    async def through(self, frames: AsyncGenerator[VideoFrame, None]) -> AsyncIterator[VideoFrame]:
-        """Pass the frames on, noting which sentence each belongs to."""
-        async with aclosing(frames):
-            async for frame in frames:
-                self.count += 1
-                if frame.sentence is not None:
-                    end = frame.pts + 1 / FPS
-                    begin = self._spans.get(frame.sentence.index, (None, frame.pts, end))[1]
-                    self._spans[frame.sentence.index] = (frame.sentence, begin, end)
-                yield frame
-
-    def sentences(self, shown: float, complete: bool) -> list[Sentence]:
-        """The sentences that were heard to their end (all of them where the answer is ``complete``)."""
-        return [sentence for sentence, _, end in self._spans.values() if complete or end <= shown + 1e-6]
-
-    def text(self, shown: float, complete: bool) -> str:
-        """What was heard; of a sentence that was cut off, the words that were heard."""
-        words: list[str] = []
-        for sentence, begin, end in self._spans.values():
-            share = 1.0 if complete else min(1.0, max(0.0, (shown - begin) / max(end - begin, 1e-6)))
-            parts = sentence.text.split()
-            words += parts[: int(len(parts) * share + 1e-6)]
-        return " ".join(words)

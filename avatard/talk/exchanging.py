@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol, cast
 
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript
-from avatard.api.news import News, State, Transcribed, TurnFinished, TurnReport
+from avatard.api.news import News, Problem, State, Transcribed, TurnFinished, TurnReport
 from avatard.api.stages import Responder
 from avatard.talk.listening import Ears, Heard
+from avatard.talk.phrasebook import ENGLISH, Phrases
 from avatard.talk.requests import Request
 from avatard.talk.sessions import Sessions
 from avatard.talk.sounds import ring_chime, wake_chime
 from avatard.talk.timeline import Timeline
 from avatard.talk.turn import Answer, tokens_of
 from avatard.talk.voice import Voice
+
+log = logging.getLogger(__name__)
 
 RINGS, RING_PAUSE = 20, 2.0
 """How often a timer rings, and seconds between."""
@@ -30,8 +36,7 @@ class Manners:
     wake_chime: bool = True
     ring_chime: bool = True
     max_queue: int = 16
-    apology: str = "Sorry, I did not understand that."
-    failure: str = "Sorry, something went wrong."
+    phrases: Phrases = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Means:
     sessions: Sessions
     news: News
     manners: Manners
+    ailing: set[str] = field(default_factory=set)
+    """Responders that failed when they were last asked."""
 
 
 class Stage(Protocol):
@@ -113,21 +120,44 @@ class Exchanging:
         means = self._means
         self._stage.enter("processing")
         async with means.sessions.using(self.request.session) as session:
-            tokens = await self._understood(heard, session.view(heard.language)) if heard.text else None
             try:
-                await self._say(tokens if tokens is not None else tokens_of(means.manners.apology))
+                await self._say(self._answered(heard, session.view(heard.language)), means.manners.phrases.thinking)
             finally:
                 if self._answer is not None and heard.text:
                     session.remember(Exchange(heard.text, self._answer.said))
 
-    async def _understood(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
-        for _, responder in self._means.responders:
-            tokens = await responder.reply(heard, session)
-            if tokens is not None:
-                return tokens
-        return None
+    async def _answered(self, heard: Transcript, session: SessionView) -> AsyncGenerator[ReplyToken, None]:
+        """The reply of the first who understands; one who fails is left out, unless it had begun."""
+        phrases = self._means.manners.phrases
+        apology = phrases.not_understood
+        for name, responder in self._means.responders if heard.text else ():
+            begun = False
+            try:
+                tokens = await responder.reply(heard, session)
+                if tokens is None:
+                    continue
+                async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
+                    async for token in tokens:
+                        begun = True
+                        yield token
+                self._well(name)
+                self.error = ""
+                return
+            except (NotReady, StageFailed, OutOfMemory) as err:
+                log.warning("conversation: %s: %s", name, err)
+                self._means.ailing.add(name)
+                self._means.news.publish(Problem(f"conversation.{name}", str(err)))
+                apology, self.error = phrases.failed, str(err)
+                if begun:
+                    break
+        yield ReplyToken(apology)
 
-    async def _say(self, tokens: AsyncIterator[ReplyToken]) -> None:
+    def _well(self, name: str) -> None:
+        if name in self._means.ailing:
+            self._means.ailing.discard(name)
+            self._means.news.publish(Problem(f"conversation.{name}", "", over=True))
+
+    async def _say(self, tokens: AsyncIterator[ReplyToken], filler: str = "") -> None:
         means, stage, request = self._means, self._stage, self.request
         displays = means.voice.displays
         stage.enter("processing")
@@ -136,7 +166,7 @@ class Exchanging:
             displays.set_volume(request.volume)
         self._answer = Answer(
             request.turn, means.voice, means.news, self._timeline, request.language,
-            stage.alive, request.text if request.kind in ("say", "ring") else "",
+            stage.alive, request.text if request.kind in ("say", "ring") else "", filler,
         )  # fmt: skip
         try:
             await self._answer.give(tokens, lambda: stage.enter("responding"))

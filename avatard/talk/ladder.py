@@ -51,6 +51,8 @@ class Ladder:
     ) -> None:
         """Begin at the best renderer."""
         self._ranking, self._news, self.clock = ranking, news, clock
+        self.steps = 0
+        """How often it was made lighter. Of two answers that were both too slow for that, one alone steps down."""
         self._half = self._still = False
         self._load: float | None = None
         """Share of real time that drawing took last."""
@@ -127,6 +129,7 @@ class Ladder:
             self._ranking.step_down(why, "speed")
         else:
             self._stand_still(why)
+        self.steps += 1
         self._be_patient()
         return True
 

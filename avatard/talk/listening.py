@@ -35,6 +35,8 @@ RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts to open a microphone that is not there; doubled each time."""
 OPEN_LIMIT, FRAME_LIMIT = 30.0, 15.0
 """Seconds in which a device opens and gives its first frame, and a live one the next; longer is stuck."""
+GAP = 3.0
+"""Seconds in which a live microphone gives nothing, after which a request is over: others may want the recogniser."""
 CHIME_TAIL = 0.15
 """Seconds that a room rings on after our own beep."""
 
@@ -113,7 +115,7 @@ class Ears:
                 try:
                     words = await stack.enter_async_context(recognizer.open(language))
                 except OutOfMemory as err:
-                    if not self._stt.step_down(err):
+                    if not self._stt.give_up(recognizer, err):
                         raise
             yield words
 
@@ -121,10 +123,21 @@ class Ears:
 class Listening:
     """Keeps the microphone open while it may, and finds the requests in it."""
 
-    def __init__(self, microphone: Microphone, wake: WakeDetector, room: Room, news: News, pre_roll: float) -> None:
-        """Give a request ``pre_roll`` seconds of what was heard before its wake word was complete."""
+    def __init__(
+        self, microphone: Microphone, wake: WakeDetector, room: Room, news: News, pre_roll: float, steady: bool = True
+    ) -> None:
+        """Find the requests.
+
+        Args:
+            microphone: where the sound comes from.
+            wake: finds the wake words in it.
+            room: is told.
+            news: of what is heard.
+            pre_roll: seconds of what was heard before its wake word was complete, which a request is given.
+            steady: whether a live microphone that gives nothing is stuck: a device is, a visitor's may well pause.
+        """
         self._microphone, self._wake, self._room, self._news = microphone, wake, room, news
-        self._pre_roll = pre_roll
+        self._pre_roll, self._steady = pre_roll, steady
         self._recent: deque[AudioFrame] = deque()
         self._hearing: Hearing | None = None
         self._open = asyncio.Event()
@@ -149,7 +162,7 @@ class Listening:
         while True:
             pulse.beat(math.inf)
             await self._open.wait()
-            pulse.beat(OPEN_LIMIT)
+            pulse.beat(OPEN_LIMIT if self._steady else math.inf)
             began = time.monotonic()
             try:
                 if await self._until_closed(pulse):
@@ -179,6 +192,8 @@ class Listening:
                 # A recording waits for the answer; a live microphone for nothing.
                 pulse.beat(FRAME_LIMIT if self._microphone.live else math.inf)
                 await self._take(frame, wake)
+                if not self._steady:
+                    pulse.beat(math.inf)
                 if not self._open.is_set():
                     return False
         return True
@@ -203,7 +218,7 @@ class Listening:
     async def _begin(self, detected: WakeDetected | None) -> None:
         self._asked = False
         self._forget(keep_recent=True)
-        self._hearing = Hearing()
+        self._hearing = Hearing(gap=GAP if self._microphone.live else None)
         for earlier in self._recent:
             self._hearing.put(earlier)
         await self._room.wake(detected, self._hearing)

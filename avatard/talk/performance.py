@@ -33,6 +33,10 @@ class Steps(Tries, Protocol):
     def rung(self) -> object:
         """Where it stands."""
 
+    @property
+    def steps(self) -> int:
+        """How often it was made lighter."""
+
     async def renderer(self, shown: Pixels | None) -> LipSyncRenderer:
         """Open what draws there."""
 
@@ -102,7 +106,8 @@ class Performance:
 
     def _begun(self) -> Drawing:
         ladder = self._ladder
-        self._rung, self._tempo, self._missed, self._overdue = ladder.rung, Tempo(), 0, None
+        self._rung, self._missed, self._overdue = ladder.rung, 0, None
+        self._measure()
 
         async def opened() -> LipSyncRenderer:
             renderer = await ladder.renderer(self._progress.blend.first)
@@ -119,8 +124,13 @@ class Performance:
             return FIRST_LIMIT
         return RESUMPTION if self._paused else max(0.0, self._progress.lead(self._ladder.clock()))
 
+    def _measure(self) -> None:
+        self._tempo, self._steps = Tempo(), self._ladder.steps
+
     def _look(self, seconds: float) -> None:
         """Judge the renderer, a frame of which took so many seconds."""
+        if self._ladder.steps != self._steps:
+            self._measure()  # another answer found it too slow: what was measured before says nothing
         self._tempo.drew(seconds)
         load, lead = self._tempo.load, self._progress.lead(self._ladder.clock())
         if not self._progress.hurried or load is None:
@@ -131,7 +141,7 @@ class Performance:
                 self._end_trial()
             elif self._ladder.rung != self._rung or not self._ladder.too_slow(max(load, self._tempo.lately)):
                 return
-            self._tempo = Tempo()
+            self._measure()
             return
         self._ladder.keeps_up(load)
         if self._trial is None and lead > RESERVE and self._ladder.calm:
@@ -162,7 +172,7 @@ class Performance:
             self._progress.whole = False
             return self._framed(overdue)
         self._missed += self._drawing.open
-        if self._missed >= STUCK and self._ladder.too_slow(None):
+        if self._missed >= STUCK and self._ladder.rung == self._rung and self._ladder.too_slow(None):
             self._missed = 0
         return self._framed(None)
 

@@ -15,7 +15,7 @@ from avatard.api.news import Problem, State, StateChanged, TurnReport
 from avatard.talk.displays import Displays
 from avatard.talk.exchanging import Exchanging, Means
 from avatard.talk.requests import Request
-from avatard.talk.sessions import Sessions
+from avatard.talk.sessions import ROOM, Sessions
 from avatard.talk.streams import Hearing
 from avatard.talk.timeline import Timeline
 from avatard.talk.turn import Answer, tokens_of
@@ -33,9 +33,21 @@ _inside: contextvars.ContextVar[int] = contextvars.ContextVar("turn", default=0)
 class Place:
     """Owns the turn in progress, the queue of announcements, volume, and what was really said."""
 
-    def __init__(self, means: Means, start: Callable[..., asyncio.Task[None]], pulse: Pulse) -> None:
-        """Answer with these means; ``start(coroutine)`` runs a turn as a task, whose frames beat the pulse."""
+    def __init__(
+        self, means: Means, start: Callable[..., asyncio.Task[None]], pulse: Pulse, source: str = "microphone",
+        session: str = ROOM,
+    ) -> None:  # fmt: skip
+        """Answer with these means.
+
+        Args:
+            means: what it hears, thinks and speaks with.
+            start: ``start(coroutine, name=…)`` runs a turn as a task.
+            pulse: a turn's frames beat it.
+            source: what is heard here comes from there, in reports.
+            session: of who is heard here.
+        """
         self.pulse = pulse
+        self._source, self._session = source, session
         self.state: State = "idle"
         self.volume = 100
         self.current: Request | None = None
@@ -68,7 +80,10 @@ class Place:
         """A person speaks: end what is going on and hear the request."""
         async with self._switch:
             await self._end_turn()
-            self._begin(Request("hear", "microphone", wake=detected, hearing=hearing))
+            self._begin(Request(
+                "hear", self._source, session=self._session, language=self._means.manners.language, wake=detected,
+                hearing=hearing,
+            ))  # fmt: skip
 
     async def rest(self) -> None:
         """Return when nothing is thought or said."""
@@ -198,7 +213,7 @@ class Place:
             apology = Answer(
                 turn.request.turn, self._means.voice, self._news, Timeline(), self._means.manners.language, lambda: None
             )
-            await apology.give(tokens_of(self._means.manners.failure), lambda: self.enter("responding"))
+            await apology.give(tokens_of(self._means.manners.phrases.failed), lambda: self.enter("responding"))
         except Exception as failure:  # as above
             again = first_cause(failure)
             if _cancelled():

@@ -116,6 +116,13 @@ class Ranking(Generic[T]):
         self._go_to(self._at + 1, str(why))
         return True
 
+    def give_up(self, engine: T, why: Exception) -> bool:
+        """Let the next one serve in the place of this engine, which failed; False where there is none.
+
+        Another turn may have met with the same failure, so that another engine serves already.
+        """
+        return self.serving is not engine or self.step_down(why)
+
     def step_up(self, why: str, reason: Reason = "memory") -> bool:
         """Let the next better one serve that did not fail, where it stepped aside for this reason; else False."""
         at = self._above(reason)

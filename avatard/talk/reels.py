@@ -74,6 +74,7 @@ class Filming:
     ) -> AsyncGenerator[EncodedChunk, None]:
         """Pass a stream on; the first of each container is taken."""
         taken: list[EncodedChunk] | None = None
+        headers = 0
         if container not in self._streams:
             taken = self._streams[container] = []
         async with aclosing(cast("AsyncGenerator[EncodedChunk, None]", chunks)):
@@ -81,8 +82,10 @@ class Filming:
                 if taken is not None and self._room > 0:
                     self._room -= len(chunk.data)
                     taken.append(chunk)
+                headers += chunk.header
                 yield chunk
-        if taken is not None:
+        # Behind a second header another encoder went on: not what is worth keeping.
+        if taken is not None and headers <= 1:
             self._whole.add(container)
 
     def spoiled(self, container: Container) -> None:

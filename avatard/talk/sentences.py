@@ -5,6 +5,7 @@ Whether a text is cut here or there into tokens changes nothing: an end is decid
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -102,18 +103,22 @@ def _ends(text: str, at: int, after: int) -> bool:
     word = re.split(r"[\s\"'(\[“‘]", text[:at])[-1]
     bare = word.lower()
     single_initial = len(word) == 1 and word.isupper() and word != "I"
-    return not (bare in ABBREVIATIONS or single_initial or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word))
+    numbered = word.isdigit() and not has_words(text[: at - len(word)].rpartition("\n")[2])
+    return not (
+        bare in ABBREVIATIONS or single_initial or numbered or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word)
+    )
 
 
 async def split(tokens: AsyncIterator[ReplyToken], language: str) -> AsyncGenerator[Sentence, None]:
-    """Turn a reply's tokens into sentences, each as soon as it is known to have ended."""
+    """Turn a reply's tokens into sentences, each as soon as it is known to have ended; an aside is one by itself."""
     splitter = SentenceSplitter()
-    index = 0
+    numbers = itertools.count()
     async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
         async for token in tokens:
+            if token.aside:
+                yield Sentence(token.text, next(numbers), language, aside=True)
+                continue
             for text in splitter.feed(token.text):
-                yield Sentence(text, index, language)
-                index += 1
+                yield Sentence(text, next(numbers), language)
     for text in splitter.finish():
-        yield Sentence(text, index, language)
-        index += 1
+        yield Sentence(text, next(numbers), language)

@@ -60,6 +60,11 @@ class Sessions:
         self._limit, self._expire, self._history = limit, expire_seconds, history
 
     @property
+    def limit(self) -> int:
+        """Most of them."""
+        return self._limit
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """Every session, the least recently used first."""
         return tuple(self._sessions)

@@ -69,9 +69,10 @@ class Hearing:
     The microphone never waits: what does not fit pushes out the oldest frame, which is counted.
     """
 
-    def __init__(self, size: int = 256) -> None:
-        """Hold at most ``size`` frames (256 of 32 ms are 8 s)."""
+    def __init__(self, size: int = 256, gap: float | None = None) -> None:
+        """Hold at most ``size`` frames (256 of 32 ms are 8 s); a ``gap`` of so many seconds is their end."""
         self.dropped = 0
+        self._gap = gap
         self._frames: asyncio.Queue[Any] = asyncio.Queue(size)
 
     def put(self, frame: Any) -> None:
@@ -92,5 +93,12 @@ class Hearing:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yield the frames until the end."""
-        while (frame := await self._frames.get()) is not _END:
+        while (frame := await self._next()) is not _END:
             yield frame
+
+    async def _next(self) -> Any:
+        try:
+            async with asyncio.timeout(self._gap):
+                return await self._frames.get()
+        except TimeoutError:
+            return _END

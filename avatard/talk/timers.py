@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from avatard.api.context import Pulse
 from avatard.api.door import TimerView
 from avatard.api.errors import AvatardError, Refused
+from avatard.talk.orders import Orders
 
 LONGEST = 24 * 3600.0
 """Seconds"""
@@ -29,6 +30,8 @@ class Timer:
     name: str
     seconds: float
     due: float
+    where: Orders | None = None
+    """Where it was asked for, and rings; None: in the room."""
 
     def view(self) -> TimerView:
         """What others may know of it."""
@@ -45,8 +48,8 @@ class Timers:
         self._timers: dict[int, Timer] = {}
         self._changed = asyncio.Event()
 
-    def start(self, seconds: float, name: str = "") -> TimerView:
-        """Start one.
+    def start(self, seconds: float, name: str = "", where: Orders | None = None) -> TimerView:
+        """Start one; it rings where it was asked for.
 
         Raises:
             Refused: it is no sensible length, or there are too many.
@@ -55,7 +58,7 @@ class Timers:
             raise Refused(f"a timer of {seconds:g} s: give between 1 second and 24 hours")
         if len(self._timers) >= self._most:
             raise Refused(f"there are {self._most} timers already: cancel one first")
-        timer = Timer(next(self._ids), name, seconds, time.monotonic() + seconds)
+        timer = Timer(next(self._ids), name, seconds, time.monotonic() + seconds, where)
         self._timers[timer.id] = timer
         self._changed.set()
         return timer.view()

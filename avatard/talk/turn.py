@@ -12,17 +12,20 @@ import numpy as np
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
-from avatard.talk.displays import Spoken
+from avatard.talk.plain import said
 from avatard.talk.reels import Filming, Reel
 from avatard.talk.runs import Keep, Known, Piece
 from avatard.talk.sentences import split
 from avatard.talk.showing import Showing
-from avatard.talk.streams import Lookahead
+from avatard.talk.spoken import Spoken
+from avatard.talk.streams import Drain, Lookahead
 from avatard.talk.timeline import Timeline
 from avatard.talk.voice import Voice
 
-SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 4, 16, 10
-"""How far each stage may run ahead: whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
+TOKENS_AHEAD, SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 64, 4, 16, 10
+"""How far each stage may run ahead: tokens, whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
+FILLER_AFTER = 1.5
+"""Seconds without a word of the reply after which the filler is said."""
 FOLLOW_SECONDS = 0.1
 """How often what was really heard is looked at."""
 
@@ -32,13 +35,14 @@ class Answer:
 
     def __init__(
         self, turn: int, voice: Voice, news: News, timeline: Timeline, language: str, alive: Callable[[], None],
-        fixed: str = "",
+        fixed: str = "", filler: str = "",
     ) -> None:  # fmt: skip
         """Nothing was said yet; ``alive`` is called while the answer goes on.
 
-        A ``fixed`` text is all that is said, and likely to be said again.
+        A ``fixed`` text is all that is said, and likely to be said again. The ``filler`` is said where the reply
+        keeps one waiting.
         """
-        self._fixed, self._key = fixed, ""
+        self._fixed, self._key, self._filler = fixed, "", filler
         self._showing = Showing(voice)
         self._alive = alive
         self.text = ""
@@ -70,11 +74,13 @@ class Answer:
 
         async with asyncio.TaskGroup() as tasks:
             ahead = Lookahead(tasks)
+            if self._filler:
+                tokens = with_filler(ahead(tokens, TOKENS_AHEAD), self._filler)
             noted, film = self._noted(tokens), self._film()
             if isinstance(film, Reel):
                 frames = self._again(noted, film)
             else:
-                sentences = ahead(split(noted, self._language), SENTENCES_AHEAD)
+                sentences = ahead(said(split(noted, self._language)), SENTENCES_AHEAD)
                 frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
                 frames = frames if film is None else film.frames(frames)
             follower = tasks.create_task(self._follow())
@@ -110,6 +116,9 @@ class Answer:
     async def _noted(self, tokens: AsyncIterator[ReplyToken]) -> AsyncGenerator[ReplyToken, None]:
         async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
             async for token in tokens:
+                if token.aside:
+                    yield token
+                    continue
                 self._timeline.mark("first_token")
                 self.text += token.text
                 self._news.publish(ReplyText(self._turn, token.text))
@@ -151,7 +160,7 @@ class Answer:
                 return
             except (StageFailed, NotReady, OutOfMemory) as err:
                 # Before its first sound the sentence can still be said by the next engine.
-                if begun or not self._voice.tts.step_down(err):
+                if begun or not self._voice.tts.give_up(engine, err):
                     raise
 
     async def _follow(self) -> None:
@@ -192,3 +201,16 @@ async def tokens_of(text: str) -> AsyncGenerator[ReplyToken, None]:
     """A finished text as a reply."""
     yield ReplyToken(text)
 
+
+async def with_filler(tokens: Drain[ReplyToken], filler: str) -> AsyncGenerator[ReplyToken, None]:
+    """Pass the reply on; where it does not begin in time, say so first."""
+    first: ReplyToken | None = ReplyToken(filler, aside=True)
+    try:
+        async with asyncio.timeout(FILLER_AFTER):
+            first = await anext(tokens, None)
+    except TimeoutError:
+        pass  # the reply is not lost: it goes on below
+    if first is not None:
+        yield first
+    async for token in tokens:
+        yield token

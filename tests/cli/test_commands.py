@@ -51,7 +51,7 @@ def test_the_demo_is_a_conversation(tmp_path: Path) -> None:
     assert report == json.loads((tmp_path / "report.json").read_text())
     assert report["engines"] == {
         "wake_word": "microwakeword", "vad": "silero", "conversation": "intents", "stt": "pocketsphinx",
-        "tts": "espeak", "render": "drawn", "encoder": "ffmpeg",
+        "tts": "espeak", "render": "drawn", "encoder": "libx264",
     }  # fmt: skip
     count = sum(t["frames"]["count"] for t in report["turns"])
     with av.open(str(tmp_path / "demo.mp4")) as media:

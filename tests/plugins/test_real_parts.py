@@ -165,13 +165,14 @@ def test_the_clock_in_words() -> None:
 @pytest.mark.parametrize("kind", [MicroWakeWordEngine, OpenWakeWordEngine])
 async def test_wake_words(kind: type[MicroWakeWordEngine] | type[OpenWakeWordEngine]) -> None:
     engine = kind([("okay_nabu", "", None), ("alexa", "", None)])
-    source = engine.open()
+    source, other = 1, 2
+    engine.open(source)
     sound = np.concatenate([QUIET, QUIET, await spoken("okay nabu"), QUIET])
     found = [f for at in range(0, len(sound) - 511, 512) if (f := engine.feed(source, sound[at : at + 512].tobytes(),
                                                                              at / 16_000))]  # fmt: skip
     assert [name for name, _ in found] == ["okay_nabu"] and found[0][1] > 0.5
     noise = np.random.default_rng(2).normal(0, 800, 160_000).astype(np.int16)
-    other = engine.open()
+    engine.open(other)
     assert not [1 for at in range(0, len(noise) - 511, 512) if engine.feed(other, noise[at : at + 512].tobytes(), at)]
     engine.end(source)
     assert engine.feed(source, QUIET.tobytes(), 0) is None
@@ -189,7 +190,8 @@ def test_a_wake_word_that_is_none(kind: type[MicroWakeWordEngine] | type[OpenWak
 
 async def test_silero_hears_speech_and_neither_beep() -> None:
     engine = SileroEngine()
-    source = engine.open()
+    source = 1
+    engine.open(source)
 
     def voiced(sound: Samples) -> float:
         values = [engine.feed(source, sound[at : at + 512].tobytes()) for at in range(0, len(sound) - 511, 512)]

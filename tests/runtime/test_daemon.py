@@ -14,9 +14,12 @@ import psutil
 import pytest
 from daemons import plugin, yaml_of
 
+from avatard.api.context import Visit
 from avatard.api.door import Ticket
 from avatard.api.errors import ConfigError, NotReady, StageFailed
 from avatard.api.news import Problem, SettingChanged, StateChanged, TurnFinished
+from avatard.plugins.scripted.config import DisplayConfig, MicrophoneConfig
+from avatard.plugins.scripted.display import ScriptedDisplay
 from avatard.plugins.scripted.microphone import ScriptedMicrophone
 from avatard.plugins.scripted.tts import ScriptedSynthesizer
 from avatard.plugins.scripted.wake_word import ScriptedWake
@@ -235,6 +238,66 @@ async def test_a_reload_does_not_wait_for_ever(box: Daemons, monkeypatch: Patch)
         await box.reloaded(**REAL | {"tts": OTHER})
         assert (await ticket.finished).interrupted
         assert (await (await box.say()).finished).error == ""
+
+
+class Guest:
+    """Whoever comes back whenever the visit has ended, as a page does."""
+
+    def __init__(self, box: Daemons) -> None:
+        self.box, self.screen = box, ScriptedDisplay(DisplayConfig())
+        self.visit: Visit | None = None
+        self.ended: list[str] = []
+        self.task = asyncio.create_task(self._come())
+
+    async def _come(self) -> None:
+        while True:
+            try:
+                microphone = ScriptedMicrophone(MicrophoneConfig())
+                async with self.box.foundation.visit("web", microphone, self.screen, "anna") as self.visit:
+                    await asyncio.Event().wait()
+            except NotReady as err:
+                if self.visit is not None:
+                    self.ended.append(str(err))
+            self.visit = None
+            await asyncio.sleep(0.01)
+
+    async def ask(self, text: str) -> Ticket:
+        visit = await self.box.until(lambda: self.visit)
+        return await visit.assistant.ask(text)
+
+
+async def test_visitors_come_back_after_a_reload(box: Daemons, monkeypatch: Patch) -> None:
+    async with box.running(monkeypatch):
+        guest = Guest(box)
+        await (await guest.ask("hello")).finished
+        asked = await guest.ask("what is said before the reload is said to its end")
+        await box.reloaded(tts=OTHER)
+        report = await asked.finished
+        assert (report.interrupted, report.error) == (False, "") and report.reply.endswith("said to its end.")
+        assert len(guest.ended) == 1 and guest.ended[0].startswith("the configuration has changed")
+        again = await (await guest.ask("hello again")).finished
+        assert again.frames["count"] == round(4 * 0.2 * 25), again  # the other voice
+        assert [e.heard for e in box.foundation.sessions.view("anna", "en").history][::2] == ["hello", "hello again"]
+        # Where bridges alone change, nobody has to go.
+        await box.reloaded(tts=OTHER, memory="{budget_mb: 2345}")
+        assert guest.visit is not None and len(guest.ended) == 1
+        guest.task.cancel()
+
+
+@pytest.mark.parametrize("during", ["rest", "an answer"])
+async def test_an_end_sends_visitors_away(box: Daemons, monkeypatch: Patch, during: str) -> None:
+    async with box.running(monkeypatch):
+        guest = Guest(box)
+        await box.until(lambda: guest.visit)
+        if during == "an answer":
+            asked = await guest.ask("a " * 50)
+            await box.until(lambda: guest.screen.shown > 0)
+    assert box.task.cancelled() and len(guest.ended) == 1
+    if during == "an answer":
+        assert (await asked.finished).interrupted
+    guest.task.cancel()
+    await asyncio.wait({guest.task})
+    assert not [t for t in asyncio.all_tasks() if t.get_name().startswith("web ")]
 
 
 async def test_it_ends_at_any_moment_of_a_reload(box: Daemons, monkeypatch: Patch) -> None:

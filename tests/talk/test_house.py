@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from avatard.api.errors import OutOfMemory, Refused
+from avatard.api.errors import NotReady, OutOfMemory, Refused
+from avatard.api.flow import Exchange, ReplyToken
 from avatard.api.news import EngineChanged, SentenceSpoken, StateChanged, TurnFinished, TurnReport
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import House, open_house
@@ -47,6 +48,13 @@ async def test_a_spoken_question_is_answered(scripted: Scripted) -> None:
     assert set(report.ms) == {"speech_end_to_transcript", "speech_end_to_first_token", "speech_end_to_first_audio",
                               "speech_end_to_first_frame", "total"}  # fmt: skip
     assert report.frames["count"] == 3 * 0.3 * 25 + 1 or report.frames["count"] == 23
+
+
+async def test_what_is_heard_is_answered_in_the_language_of_the_house(scripted: Scripted) -> None:
+    async with open_house(scripted(microphone=asks("hello"), language="de")) as house:
+        await finished(house)
+        screen: Any = house.place.displays._own[0][1]
+        assert {frame.sentence.language for frame in screen.played} == {"de"}
 
 
 async def test_several_questions_in_order(scripted: Scripted) -> None:
@@ -141,15 +149,64 @@ async def test_bad_commands_change_nothing(scripted: Scripted) -> None:
         assert (await (await house.door.say("\ud800 fine")).finished).error == ""
 
 
-@pytest.mark.parametrize("stage", ["conversation", "tts", "stt"])
-async def test_a_failing_stage_loses_the_turn_and_no_more(scripted: Scripted, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "where"), [("conversation", "conversation.scripted"), ("tts", "turn"), ("stt", "turn")]
+)
+async def test_a_failing_stage_loses_the_turn_and_no_more(scripted: Scripted, stage: str, where: str) -> None:
     broken = {stage: {"platform": "scripted", "fail": True}}
     async with open_house(scripted(microphone=asks("hello"), **broken)) as house:
         report = (await finished(house))[0]
         assert f"{stage} (scripted) failed" in report.error
         await asyncio.sleep(0.05)
         assert house.door.status().state == "idle"
-        assert "as its configuration says" in house.door.status().problems["turn"]
+        assert "as its configuration says" in house.door.status().problems[where]
+
+
+class Wise:
+    """Answers after a while."""
+
+    def __init__(self, wait: float, words: str = "Forty two.", fails: bool = False) -> None:
+        self.wait, self.words, self.fails = wait, words, fails
+        self.histories: list[tuple[Any, ...]] = []
+
+    def grammar(self, language: str) -> None:
+        return None
+
+    async def reply(self, heard: Any, session: Any) -> Any:
+        self.histories.append(session.history)
+        if self.fails:
+            raise NotReady("the server is away")
+        return self._words()
+
+    async def _words(self) -> Any:
+        await asyncio.sleep(self.wait)
+        yield ReplyToken(self.words)
+
+
+async def test_a_reply_that_keeps_one_waiting_is_announced_and_that_is_not_remembered(scripted: Scripted) -> None:
+    async with open_house(scripted()) as house:
+        house.place._means.responders[:] = [("wise", wise := Wise(2.0))]
+        with house.feed.subscribe(256) as news:
+            report = await (await house.door.ask("the question")).finished
+            spoken = [e.sentence.text for e in news.waiting() if isinstance(e, SentenceSpoken)]
+            assert spoken == ["Let me think.", "Forty two."] and report.reply == "Forty two."
+            wise.wait = 0.0
+            await (await house.door.ask("again")).finished
+            spoken = [e.sentence.text for e in news.waiting() if isinstance(e, SentenceSpoken)]
+        assert spoken == ["Forty two."]
+        assert wise.histories[1] == (Exchange("the question", "Forty two."),)
+
+
+async def test_one_responder_that_fails_is_left_out_of_the_chain(scripted: Scripted) -> None:
+    async with open_house(scripted()) as house:
+        house.place._means.responders[:] = [("away", away := Wise(0, fails=True)), ("wise", Wise(0))]
+        report = await (await house.door.ask("the question")).finished
+        assert (report.reply, report.error) == ("Forty two.", "")
+        assert house.door.status().problems["conversation.away"] == "the server is away"
+        away.fails = False
+        await (await house.door.ask("the question")).finished
+        await asyncio.sleep(0.05)
+        assert not house.door.status().problems
 
 
 async def test_a_ranking_steps_down_within_the_sentence(scripted: Scripted) -> None:

@@ -150,8 +150,9 @@ class Stage:
         self.ladder = Ladder(self.ranking, self.feed, lambda: asyncio.get_running_loop().time())
 
     async def answer(
-        self, sound: Samples, hurried: bool = True, pause: float = 0.0, at: Callable[[int], None] = lambda n: None
-    ) -> Show:
+        self, sound: Samples, hurried: bool = True, pause: float = 0.0, at: Callable[[int], None] = lambda n: None,
+        alone: bool = True,
+    ) -> Show:  # fmt: skip
         show = Show()
         async with asyncio.TaskGroup() as tasks:
             ahead = Lookahead(tasks)
@@ -167,7 +168,7 @@ class Stage:
                     show.late, start = show.late + 1, start - left
                 show.frames.append(frame)
             ahead.end()
-        assert all(face.open == 0 for face in self.faces.values())
+        assert not alone or all(face.open == 0 for face in self.faces.values())
         return show
 
     def steps(self, run: Callable[[], Any]) -> tuple[Any, list[str]]:
@@ -211,6 +212,18 @@ def test_a_slow_network_goes_to_half_rate_and_then_to_shapes() -> None:
     assert at < 25, "within the sentence's first second"
     assert max(abs(np.diff(show.seen()))) <= 100 / (FADE + 1) + 1, "no step is seen as a jump"
     assert show.levels[at + FADE :] == [200] * (150 - at - FADE)
+
+
+def test_two_answers_that_are_both_too_slow_step_down_once() -> None:
+    stage = Stage({"network": HalfFace(100, 0.06), "shapes": Face(200, 0.005)})
+    sounds = said(6.0), said(5.0, 2)
+
+    async def both() -> list[Show]:
+        return await asyncio.gather(*(stage.answer(sound, alone=False) for sound in sounds))
+
+    shows, steps = stage.steps(both)
+    assert steps == ["network at half rate"], steps
+    assert all(whole(show, sound) and show.late <= 1 for show, sound in zip(shows, sounds, strict=True))
 
 
 def test_where_half_the_rate_would_not_do_it_is_left_out() -> None:

@@ -227,7 +227,7 @@ async def test_two_answers_at_once_share_the_engines_fairly(scripted: Scripted) 
 
             there = dataclasses.replace(voice, displays=Elsewhere(number))
             answer = Answer(number, there, house.feed, Timeline(), "en", lambda: None)
-            text = f"{'x' * number} " * 8 + "."
+            text = f"{'x' * number} " * 8 + "end."
             await answer.give(tokens_of(text), lambda: None)
             assert answer.said == text.strip()
 

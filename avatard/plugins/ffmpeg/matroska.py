@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import struct
 
+from avatard.api.flow import FPS
+
 UNKNOWN = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 """An EBML size that says: until the next element of this level."""
 PICTURE, SOUND = 1, 2
@@ -25,7 +27,7 @@ def _number(id: int, value: int) -> bytes:
     return _element(id, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
 
 
-def header(width: int, height: int, rate: int) -> bytes:
+def header(width: int, height: int, rate: int, fps: float = FPS) -> bytes:
     """The stream's head: BGR24 pictures of this size and mono s16le sound at ``rate`` Hz, in milliseconds."""
     ebml = _element(0x1A45DFA3, _number(0x4286, 1) + _number(0x42F7, 1) + _number(0x42F2, 4) + _number(0x42F3, 8)
                     + _element(0x4282, b"matroska") + _number(0x4287, 4) + _number(0x4285, 2))  # fmt: skip
@@ -35,17 +37,17 @@ def header(width: int, height: int, rate: int) -> bytes:
     audio = _element(0xB5, struct.pack(">d", rate)) + _number(0x9F, 1) + _number(0x6264, 16)
     tracks = _element(0x1654AE6B, b"".join((
         _element(0xAE, _number(0xD7, PICTURE) + _number(0x73C5, PICTURE) + _number(0x83, 1) + _number(0x9C, 0)
-                 + _element(0x86, b"V_UNCOMPRESSED") + _number(0x23E383, 40_000_000) + _element(0xE0, video)),
+                 + _element(0x86, b"V_UNCOMPRESSED") + _number(0x23E383, round(1e9 / fps)) + _element(0xE0, video)),
         _element(0xAE, _number(0xD7, SOUND) + _number(0x73C5, SOUND) + _number(0x83, 2) + _number(0x9C, 0)
                  + _element(0x86, b"A_PCM/INT/LIT") + _element(0xE1, audio)),
     )))  # fmt: skip
     return ebml + 0x18538067.to_bytes(4, "big") + UNKNOWN + info + tracks
 
 
-def cluster(milliseconds: int, pixels: bytes | memoryview, audio: bytes) -> bytes:
-    """One picture and its sound, both at this time."""
+def cluster(milliseconds: int, pixels: bytes | memoryview | None, audio: bytes) -> bytes:
+    """One picture, if any, and its sound, both at this time."""
     sound = _block(SOUND, audio)
-    picture = _block(PICTURE, pixels)
+    picture = _block(PICTURE, pixels) if pixels is not None else b""
     return _element(0x1F43B675, _number(0xE7, milliseconds) + picture + sound)
 
 

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import queue
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator
 
 from avatard.api.errors import NotReady, StageFailed
 
-STUCK = 5.0
-"""Seconds without any progress after which ffmpeg is given up."""
-STARTING = 20.0
-"""The same before its first output: a cold disk takes its time to load two hundred libraries."""
+STUCK = 1.5
+"""Seconds without any output, while pictures wait in it, after which ffmpeg is given up."""
+STARTING = 15.0
+"""Seconds without any progress before its first output: a cold disk takes its time to load two hundred libraries."""
+INSIDE = 4
+"""Pictures that may be in it without an answer: a fragment is complete when the next picture has come."""
 F_SETPIPE_SZ = 1031
 """linux/fcntl.h"""
+
+
+class Stuck(StageFailed):
+    """It runs, and nothing comes out."""
+
+
+def cannot_start(program: str, err: OSError) -> NotReady:
+    """What to tell of a program that the system does not start."""
+    what = "; install it: sudo apt install ffmpeg" if isinstance(err, FileNotFoundError) else ""
+    return NotReady(f"{program}: {err.strerror}{what}")
 
 
 class Running:
     """ffmpeg with pipes that never block the event loop."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], starting: float = STARTING) -> None:
         """Start it.
+
+        Args:
+            command: the whole command line.
+            starting: seconds without any progress before its first output, after which it counts as stuck.
 
         Raises:
             NotReady: it cannot be started.
@@ -34,7 +52,7 @@ class Running:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as err:
-            raise NotReady(f"{command[0]}: {err.strerror}; install it: sudo apt install ffmpeg") from err
+            raise cannot_start(command[0], err) from err
         assert self._process.stdin
         fcntl.fcntl(self._process.stdin.fileno(), F_SETPIPE_SZ, 1 << 20)
         self._loop = asyncio.get_running_loop()
@@ -43,9 +61,11 @@ class Running:
         self._read: deque[bytes] = deque()
         self._complaints: deque[str] = deque(maxlen=6)
         self._ended = self._begun = False
+        self._starting, self._moved_at = starting, time.monotonic()
+        self._unanswered = 0
         self._threads = [
             threading.Thread(target=job, name=f"ffmpeg.{job.__name__}", daemon=True)
-            for job in (self._writing, self._reading, self._complaining)
+            for job in (self._writing, self._complaining, self._reading)
         ]
         for thread in self._threads:
             thread.start()
@@ -56,10 +76,14 @@ class Running:
         Raises:
             StageFailed: ffmpeg died or is stuck.
         """
-        while self._to_write.full():
+        while self._to_write.full() and not self._ended:
             await self._change()
         if self._ended:
-            raise self._failed("ended")
+            raise self._failed("it ended")
+        self._check()
+        self._unanswered += 1
+        if self._unanswered <= INSIDE:
+            self._moved_at = time.monotonic()
         self._to_write.put_nowait(data)
 
     def taken(self) -> list[bytes]:
@@ -70,20 +94,26 @@ class Running:
         return pieces
 
     async def rest(self) -> AsyncGenerator[bytes, None]:
-        """Yield what still comes after the input's end."""
+        """Yield what still comes after the input's end.
+
+        Raises:
+            StageFailed: ffmpeg failed or is stuck.
+        """
+        self._moved_at = time.monotonic()
         while not self._ended or self._read:
             for piece in self.taken():
                 yield piece
             if not self._ended:
                 await self._change()
-        if self._process.wait() != 0:
-            raise self._failed(f"ended with status {self._process.returncode}")
+        if (status := await self._status()) != 0:
+            raise self._failed(f"it ended with status {status}")
 
     def close(self) -> None:
         """End it, whatever it is doing."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)  # one that hangs in a driver cannot even be killed
         while not self._to_write.empty():
             self._to_write.get_nowait()
         self._to_write.put_nowait(None)
@@ -94,17 +124,39 @@ class Running:
                 pipe.close()
 
     def _failed(self, what: str) -> StageFailed:
-        return StageFailed("encoder", "ffmpeg", f"{what}: {' | '.join(self._complaints) or 'it said nothing'}")
+        return StageFailed("encoder", "ffmpeg", what + self._said())
+
+    def _said(self) -> str:
+        return ": " + (" | ".join(self._complaints) or "it said nothing")
+
+    def _stuck(self) -> Stuck:
+        limit = STUCK if self._begun else self._starting
+        return Stuck("encoder", "ffmpeg", f"it is stuck: nothing came out for {limit} s{self._said()}")
+
+    async def _status(self) -> int:
+        """Its exit status; it has closed its output already, so it is about to end."""
+        while (status := self._process.poll()) is None:
+            self._check()
+            await asyncio.sleep(0.005)
+        return status
+
+    def _left(self) -> float:
+        """Seconds until it counts as stuck."""
+        return (STUCK if self._begun else self._starting) - (time.monotonic() - self._moved_at)
+
+    def _check(self) -> None:
+        if self._unanswered >= INSIDE and self._left() <= 0:
+            raise self._stuck()
 
     async def _change(self) -> None:
-        limit = STUCK if self._begun else STARTING
         self._changed.clear()
         if self._ended:
             return
         try:
-            await asyncio.wait_for(self._changed.wait(), limit)
+            await asyncio.wait_for(self._changed.wait(), max(0.01, self._left()))
         except TimeoutError as late:
-            raise self._failed(f"no progress for {limit:.0f} s") from late
+            if self._left() <= 0:
+                raise self._stuck() from late
 
     def _tell(self) -> None:
         try:
@@ -119,6 +171,8 @@ class Running:
                 view = memoryview(data)
                 while view:
                     view = view[self._process.stdin.write(view) :]
+                    if not self._begun:
+                        self._moved_at = time.monotonic()
                 self._tell()
         except OSError:
             return  # it died; the reading thread notices
@@ -129,8 +183,9 @@ class Running:
         assert self._process.stdout
         while piece := self._process.stdout.read(65536):
             self._read.append(piece)
-            self._begun = True
+            self._begun, self._unanswered, self._moved_at = True, 0, time.monotonic()
             self._tell()
+        self._threads[1].join(0.5)  # what it complained of comes by another pipe
         self._ended = True
         self._tell()
 

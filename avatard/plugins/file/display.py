@@ -88,9 +88,14 @@ class FileDisplay:
         try:
             with self._path.open("wb") as file:
                 chunks: Any = self._encoder.encode(self._waiting(), "fmp4")
+                begun = False
                 async with aclosing(chunks):
                     async for chunk in chunks:
-                        file.write(chunk.data)
+                        # Where an encoder died the next one sends its header again. A file has one; times go on,
+                        # and every key picture brings its own parameters along.
+                        if not (chunk.header and begun):
+                            file.write(chunk.data)
+                        begun |= chunk.header
         except AvatardError as err:
             self._failure = err
         except OSError as err:

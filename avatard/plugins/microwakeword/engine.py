@@ -34,14 +34,10 @@ class MicroWakeWordEngine:
         self._phrases = phrases
         self._sources: dict[int, Source] = {}
         self._spare: Source | None = self._make()
-        self._numbers = 0
 
-    def open(self) -> int:
-        """Begin on one source; return its number."""
-        source, self._spare = self._spare or self._make(), None
-        self._numbers += 1
-        self._sources[self._numbers] = source
-        return self._numbers
+    def open(self, number: int) -> None:
+        """Begin on one source."""
+        self._sources[number], self._spare = self._spare or self._make(), None
 
     def end(self, number: int) -> None:
         """Forget a source."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import random
 import time
@@ -17,7 +18,7 @@ from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import AvatardError
 from avatard.plugins.mqtt.commands import Allowance, Commands
 from avatard.plugins.mqtt.config import BridgeConfig
-from avatard.plugins.mqtt.connection import Connection, answer
+from avatard.plugins.mqtt.connection import Connection
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
 from avatard.plugins.mqtt.publications import Publications
 
@@ -55,6 +56,8 @@ class Bridge:
             config, context.id, self._outbox, [f"{self._base}/+/set", self._birth, self._publications.discovery_topic],
             f"{self._base}/probe/set", context.news, context.logger,
         )  # fmt: skip
+        self.carry = self._connection.publish
+        """Publishes a message to the house, now or never"""
         self._connection.will = Outgoing(f"{self._base}/availability", b"offline", retain=True)
         self._born = asyncio.Event()
         self._clearing: dict[str, float] = {}
@@ -153,6 +156,11 @@ class Bridge:
             self._outbox.answer(Outgoing(topic, payload, correlation=correlation, qos=0))
 
 
+def answer(ok: bool, **data: Any) -> bytes:
+    """The payload of an answer to a command."""
+    return json.dumps({"ok": ok, **data}, ensure_ascii=False).encode("utf-8", "replace")
+
+
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: BridgeConfig) -> AsyncIterator[Bridge]:
     """Connect in the background: the daemon lives without a broker."""
@@ -161,6 +169,7 @@ async def async_setup(context: PluginContext, config: BridgeConfig) -> AsyncIter
     context.run("connection", bridge.connect)
     context.run("birth", bridge.greet)
     try:
-        yield bridge
+        with context.post.carried_by(bridge.carry):
+            yield bridge
     finally:
         await bridge.farewell()

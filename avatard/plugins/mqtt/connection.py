@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import random
@@ -21,6 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from avatard.api.context import Pulse
+from avatard.api.errors import NotReady
 from avatard.api.news import News, Problem
 from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
@@ -71,7 +71,21 @@ class Connection:
         self._where = f"{config.host}:{self._port}"
         self._told = ""
         self._online, self._brief = False, 0
+        self._client: aiomqtt.Client | None = None
         self.will: Outgoing | None = None
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at once, or not at all; return when the broker has it.
+
+        Raises:
+            NotReady: the broker is away, or does not answer in time.
+        """
+        if self._client is None:
+            raise NotReady(f"{self._where}: {topic}: there is no broker now")
+        try:
+            await self._client.publish(topic, payload, qos=1, timeout=CALL_LIMIT)
+        except (aiomqtt.MqttError, ValueError) as err:
+            raise NotReady(f"{self._where}: {topic}: {err}") from err
 
     @property
     def _port(self) -> int:
@@ -97,7 +111,7 @@ class Connection:
             self._online = False
             try:
                 async with self._connected() as client:
-                    self._online = True
+                    self._online, self._client = True, client
                     connected()
                     await self._serve(client, pulse, receive)
             except (aiomqtt.MqttError, OSError, ValueError) as err:
@@ -140,6 +154,7 @@ class Connection:
             try:
                 yield client
             finally:
+                self._client = None
                 if not self._outbox.empty:
                     _hang_up(client)
 
@@ -233,8 +248,3 @@ def _properties(packet: int, **values: Any) -> Properties | None:
     for name, value in given.items():
         setattr(properties, name, value)
     return properties
-
-
-def answer(ok: bool, **data: Any) -> bytes:
-    """The payload of an answer to a command."""
-    return json.dumps({"ok": ok, **data}, ensure_ascii=False).encode("utf-8", "replace")

@@ -17,7 +17,7 @@ class ScriptedEncoder:
 
     async def encode(self, frames: AsyncIterator[VideoFrame], container: Container) -> AsyncIterator[EncodedChunk]:
         """Yield a header, then a chunk for each frame."""
-        yield EncodedChunk(container.encode(), 0.0, True)
+        yield EncodedChunk(container.encode(), 0.0, True, header=container == "fmp4")
         async for frame in frames:
             data = frame.audio.tobytes()
             yield EncodedChunk(struct.pack(">I", len(data)) + data, frame.pts, True)

@@ -15,15 +15,12 @@ class SileroEngine:
         """Load the model once, for the first source."""
         self._idle: list[Any] = [self._make()]
         self._open: dict[int, tuple[Any, bytearray, float]] = {}
-        self._numbers = 0
 
-    def open(self) -> int:
-        """Begin on one source; return its number."""
+    def open(self, number: int) -> None:
+        """Begin on one source."""
         detector = self._idle.pop() if self._idle else self._make()
         detector.reset()
-        self._numbers += 1
-        self._open[self._numbers] = detector, bytearray(), 0.0
-        return self._numbers
+        self._open[number] = detector, bytearray(), 0.0
 
     def end(self, number: int) -> None:
         """Forget a source; its detector serves the next one."""

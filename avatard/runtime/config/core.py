@@ -31,7 +31,7 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
 class Sessions(BaseModel, frozen=True, extra="forbid"):
     """Histories, and limits on what is said."""
 
-    limit: int = Field(8, ge=1, le=100, description="most histories kept")
+    limit: int = Field(8, ge=1, le=100, description="most histories kept, and most visitors at once")
     expire_minutes: float = Field(10, gt=0, description="a history not used for so long is dropped")
     history: int = Field(10, ge=0, le=100, description="exchanges kept in each")
     max_text: int = Field(5000, ge=100, le=100_000, description="longest text to say or ask, characters")

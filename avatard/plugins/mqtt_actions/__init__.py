@@ -1,0 +1,1 @@
+"""Sentences that become MQTT messages."""

@@ -1,0 +1,1 @@
+"""Any OpenAI-compatible server as a responder: llama-server, Ollama, vLLM, LocalAI."""
