@@ -80,6 +80,8 @@ link.on("welcome", (m) => {
   timers.show(m.timers);
   engines.show(m.engines ?? {});
   problems.show(m.problems ?? {});
+});
+link.on("open", () => {
   turns.clear();
   memory.clear();
   log.clear();

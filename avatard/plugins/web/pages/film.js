@@ -2,6 +2,7 @@
 
 const BEHIND = 0.3; // s of picture in hand from which on it plays a little faster
 const JUMP = 1.0; // s from which on it jumps
+const PATIENCE = 3; // s in which the first piece must become a picture
 const KEEP = 10; // s of what was shown
 
 /** The codec string that the page promises it can play. */
@@ -39,6 +40,7 @@ export class Film {
   }
 
   push(data) {
+    this.first ??= performance.now();
     this.#queue.push(data);
     this.#append();
   }
@@ -102,6 +104,7 @@ export class Film {
   }
 
   #keepUp() {
+    if (!this.#begun && performance.now() - this.first > 1000 * PATIENCE) return this.#fail();
     const ranges = this.#buffer?.buffered;
     if (!this.#begun || !ranges?.length || this.followed) return;
     if (this.ended) return void (this.video.playbackRate = 1);

@@ -16,6 +16,7 @@ export class Link {
   #timer = 0;
   #heard = 0;
   #version = null;
+  #welcomed = false;
   #looked = performance.now();
 
   /** `hello()` returns the first message, made afresh for each connection. */
@@ -26,7 +27,7 @@ export class Link {
     document.addEventListener("visibilitychange", () => document.hidden || this.retry());
   }
 
-  /** Call `handler(message)` for messages of this type; also `open`, `lost`, `refused` and `binary`. */
+  /** Call `handler(message)` for messages of this type; also `open` (the first welcome), `lost`, `refused` and `binary`. */
   on(type, handler) {
     this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
     return this;
@@ -111,7 +112,8 @@ export class Link {
     }
     this.#version = message.version;
     this.#tries = 0;
-    this.#emit("open", message);
+    if (!this.#welcomed) this.#emit("open", message);
+    this.#welcomed = true;
     this.#emit("welcome", message);
   }
 
@@ -126,6 +128,7 @@ export class Link {
 
   #lost(code, opened) {
     this.#socket = null;
+    this.#welcomed = false;
     for (const id of [...this.#waiting.keys()]) this.#settle({ id, ok: false, error: "The connection was lost." });
     this.#emit("lost", { code });
     if (code === 4401) return login();

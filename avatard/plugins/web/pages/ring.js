@@ -2,7 +2,7 @@
 
 const WORDS = {
   idle: "Ready", listening: "Listening", processing: "Thinking", responding: "Speaking", error: "Something went wrong",
-  muted: "Microphone off", away: "Looking for avatard",
+  muted: "Microphone off", away: "Looking for avatard", starting: "Starting",
 };
 const ICONS = {
   idle: "M12 5a7 7 0 1 0 0 14 7 7 0 0 0 0-14Zm0 4.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6Z",
@@ -11,6 +11,7 @@ const ICONS = {
   muted: "M4.7 3.3a1 1 0 0 0-1.4 1.4l16 16a1 1 0 0 0 1.4-1.4l-3.6-3.6a6.5 6.5 0 0 0 1.4-4.1 1 1 0 0 0-2 0c0 1-.3 1.9-.8 2.7l-1.1-1.1c.3-.5.4-1 .4-1.6V6a3 3 0 0 0-5.9-.7L4.7 3.3ZM9 10.4v1a3 3 0 0 0 3.3 3l1.6 1.6A4.5 4.5 0 0 1 7.5 11.6a1 1 0 0 0-2 0 6.5 6.5 0 0 0 5.5 6.4V20a1 1 0 0 0 2 0v-2",
   away: "M12 18a1.4 1.4 0 1 0 0-2.8A1.4 1.4 0 0 0 12 18Zm0-6.6c1.7 0 3.2.7 4.3 1.7a1 1 0 1 1-1.4 1.5 4.2 4.2 0 0 0-5.8 0 1 1 0 0 1-1.4-1.5c1.1-1 2.6-1.7 4.3-1.7Zm0-4.9c3 0 5.8 1.2 7.8 3.1a1 1 0 1 1-1.4 1.5A9.2 9.2 0 0 0 12 8.5a9.2 9.2 0 0 0-6.4 2.6 1 1 0 1 1-1.4-1.5c2-1.9 4.8-3.1 7.8-3.1Z",
 };
+ICONS.starting = ICONS.away;
 
 export class Ring {
   #state = "away";

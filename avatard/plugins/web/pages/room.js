@@ -66,7 +66,7 @@ link.on("welcome", (m) => {
   sound.volume(m.volume);
   stage.wear(m.idle);
   ring.muted = m.muted;
-  ring.state = m.state;
+  ring.state = m.ready === false ? "starting" : m.state;
   timers.show(m.timers);
   screen(m.screen);
   notices.clear();

@@ -96,7 +96,7 @@ link.on("welcome", (m) => {
   sound.volume(m.volume);
   stage.wear(m.idle);
   ring.muted = m.muted;
-  ring.state = m.state;
+  ring.state = m.ready === false ? "starting" : m.state;
   notices.clear();
   if (m.wake_phrases.length) find("#phrases").textContent = `Listen for “${m.wake_phrases.map(said).join("” or “")}”`;
   find(".switch").hidden = !m.wake_phrases.length;
