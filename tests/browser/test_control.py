@@ -84,6 +84,8 @@ async def test_conversation_latency_memory_and_log() -> None:
         for index in range(10):
             await it.send("health", memory_mb=300 + index, budget_mb=600, tier="normal", fps=25, latency_ms=500, lag_ms=3,
                           uptime_s=4000, drops=0, temperature_c=None, stuck=[], at_time=now - 300 + 30 * index)  # fmt: skip
+        said_only = {"command_to_first_token": 1, "command_to_first_audio": 80, "command_to_first_frame": 120}
+        await it.send("turn", past=True, **turn(0, heard="", reply="", source="mqtt", ms=said_only))
         await it.send("turn", past=True, **turn(1))
         await it.send("heard_partly", text=BAD)
         await it.send("transcribed", text=BAD)
@@ -99,7 +101,7 @@ async def test_conversation_latency_memory_and_log() -> None:
         assert said == ["what time is it", "Ten past four.", BAD, "It is " + BAD], said
         bars = await one.locator(".turns li").count()
         label = await one.locator(".turns svg").first.get_attribute("aria-label")
-        assert bars == 2 and "Understood: 200 ms" in label and "First picture with its sound: 100 ms" in label, label
+        assert bars == 3 and "Understood: 200 ms" in label and "First picture with its sound: 100 ms" in label, label
         assert "309 MB of 600 MB" in await one.inner_text("#memory-words")
         curve = await one.locator(".memory .curve").get_attribute("points")
         assert len(curve.split()) == 10, curve
