@@ -76,7 +76,9 @@ async def page(chromium: Any, url: str, *, size: tuple[int, int] = (800, 480), d
 
 
 @asynccontextmanager
-async def room(path: str = "/", *, welcome: dict[str, Any] | None = None, **how: Any) -> AsyncIterator[tuple[House, Any, Sight]]:
+async def room(
+    path: str = "/", *, welcome: dict[str, Any] | None = None, **how: Any
+) -> AsyncIterator[tuple[House, Any, Sight]]:
     """A house, a browser, and a page that has been let in."""
     made, still = film()
     async with house(film=made, still=still, welcome=welcome or {}) as it, browser() as chromium:

@@ -64,7 +64,9 @@ class House:
         for socket in list(self.sockets):
             await socket.send_bytes(data)
 
-    async def answer(self, number: int, take: Take, *, end: bool = True, follow: bool = False, pace: bool = True) -> None:
+    async def answer(
+        self, number: int, take: Take, *, end: bool = True, follow: bool = False, pace: bool = True
+    ) -> None:
         """Speak it at its pace, a little ahead."""
         await self.send("begin", answer=number, width=take.size, height=take.size, fps=25, rate=48000,
                         stream="canvas", follow=follow)  # fmt: skip
@@ -142,7 +144,7 @@ class House:
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=65_536)
         await socket.prepare(request)
-        hello = json.loads((await socket.receive_str(timeout=5)))
+        hello = json.loads(await socket.receive_str(timeout=5))
         self.told.append(hello)
         await socket.send_str(json.dumps({"type": "welcome", "page": hello["page"], **WELCOME, **self.welcome}))
         self.sockets.append(socket)

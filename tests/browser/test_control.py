@@ -82,8 +82,9 @@ async def test_conversation_latency_memory_and_log() -> None:
     async with room("/control") as (it, one, sight):
         now = time.time()
         for index in range(10):
-            await it.send("health", memory_mb=300 + index, budget_mb=600, tier="normal", fps=25, latency_ms=500, lag_ms=3,
-                          uptime_s=4000, drops=0, temperature_c=None, stuck=[], at_time=now - 300 + 30 * index)  # fmt: skip
+            report = {"memory_mb": 300 + index, "at_time": now - 300 + 30 * index}
+            await it.send("health", budget_mb=600, tier="normal", fps=25, latency_ms=500, lag_ms=3, uptime_s=4000,
+                          drops=0, temperature_c=None, stuck=[], **report)  # fmt: skip
         said_only = {"command_to_first_token": 1, "command_to_first_audio": 80, "command_to_first_frame": 120}
         await it.send("turn", past=True, **turn(0, heard="", reply="", source="mqtt", ms=said_only))
         await it.send("turn", past=True, **turn(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ async def speaks(one: Any) -> list[float]:
     mouths = []
     while await one.locator(".stage[data-speech]").count():
         mouths.append(mouth(await picture(one, ".face")))
-    return [float(np.abs(a - b).mean()) for a, b in zip(mouths, mouths[1:], strict=False)]
+    return [float(np.abs(a - b).mean()) for a, b in itertools.pairwise(mouths)]
 
 
 async def test_the_daemon_says_something_in_a_browser(tmp_path: Path) -> None:

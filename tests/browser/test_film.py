@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ async def test_the_film_plays_and_the_mouth_moves(tmp_path: Path) -> None:
             times.append(await one.evaluate("document.querySelector('.speech-film').currentTime"))
         await sending
         assert times == sorted(times) and times[-1] > 2, times
-        moved = [float(np.abs(a - b).mean()) for a, b in zip(mouths, mouths[1:], strict=False)]
+        moved = [float(np.abs(a - b).mean()) for a, b in itertools.pairwise(mouths)]
         assert max(moved) > 6, moved
         await it.until("played", answer=1, at=3.6)
         await one.wait_for_selector(".stage:not([data-speech])")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import numpy as np
 from browsing import browser, mouth, page, picture, room, until
@@ -29,7 +30,7 @@ async def test_the_face_speaks_and_comes_to_rest() -> None:
             assert seen.mean() > 60, "no black at any time"
             mouths.append(mouth(seen))
         await speaking
-        moved = [float(np.abs(a - b).mean()) for a, b in zip(mouths, mouths[1:], strict=False)]
+        moved = [float(np.abs(a - b).mean()) for a, b in itertools.pairwise(mouths)]
         assert len(moved) > 2 and max(moved) > 6, moved
         assert float(np.abs(mouth(idle) - mouths[len(mouths) // 2]).mean()) > 1
 
