@@ -26,8 +26,8 @@ def film() -> tuple[bytes, bytes]:
     pictures = [painter.rest(i, 50) for i in range(50)]
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24",
-        "-s", f"{SIZE}x{SIZE}", "-r", "25", "-i", "-", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1",
-        "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-",
+        "-s", f"{SIZE}x{SIZE}", "-r", "25", "-i", "-", "-c:v", "libx264", "-preset", "ultrafast",
+        "-pix_fmt", "yuv420p", "-threads", "1", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-",
     ]  # fmt: skip
     raw = b"".join(np.ascontiguousarray(picture).tobytes() for picture in pictures)
     made = subprocess.run(command, input=raw, capture_output=True, check=True, timeout=60).stdout

@@ -208,3 +208,21 @@ async def test_nothing_comes_from_elsewhere() -> None:
             await one.wait_for_timeout(400)
         abroad = [url for url in sight.requests if not url.startswith((it.url(""), "blob:" + it.url("")))]
         assert abroad == [] and sight.errors == []
+
+
+async def test_it_speaks_the_houses_language() -> None:
+    async with room(welcome={"language": "de"}) as (it, one, _):
+        await it.send("state", state="listening")
+        await one.wait_for_selector(".ring[data-state=listening]")
+        assert await one.inner_text(".badge .word") == "Ich höre zu"
+        clock, date = await one.inner_text(".rest time"), await one.inner_text(".rest .date")
+        assert "M" not in clock and date.split(",")[0].endswith(("tag", "woch")), (clock, date)
+
+
+async def test_whoever_wants_less_motion_sees_the_still_at_rest() -> None:
+    async with room(still=True) as (it, one, _):
+        assert await one.evaluate("document.querySelector('.idle-film').getAttribute('src')") is None
+        await it.answer(1, spoken())
+        await it.until("played", answer=1, at=3.6)
+        await one.wait_for_selector(".stage:not([data-speech])")
+        assert (await picture(one, ".face")).mean() > 60

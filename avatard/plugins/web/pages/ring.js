@@ -1,9 +1,7 @@
 // What the house is doing: a ring around the face and a badge upon it, each state with a shape and a word of its own.
 
-const WORDS = {
-  idle: "Ready", listening: "Listening", processing: "Thinking", responding: "Speaking", error: "Something went wrong",
-  muted: "Microphone off", away: "Looking for avatard", starting: "Starting",
-};
+import { word } from "./words.js";
+
 const ICONS = {
   idle: "M12 5a7 7 0 1 0 0 14 7 7 0 0 0 0-14Zm0 4.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6Z",
   listening: "M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3Zm-6.5 7.5a1 1 0 0 1 2 0 4.5 4.5 0 0 0 9 0 1 1 0 0 1 2 0 6.5 6.5 0 0 1-5.5 6.4V20a1 1 0 0 1-2 0v-3.1a6.5 6.5 0 0 1-5.5-6.4Z",
@@ -51,13 +49,13 @@ export class Ring {
 
   #show() {
     const shown = this.#state === "idle" && this.#muted ? "muted" : this.#state;
-    if (shown === this.#shown) return;
-    this.#shown = shown;
+    if (shown + document.documentElement.lang === this.#shown) return;
+    this.#shown = shown + document.documentElement.lang;
     this.root.dataset.state = shown;
     document.body.dataset.state = shown;
     this.icon.setAttribute("d", ICONS[shown] ?? "");
-    this.word.textContent = this.status.textContent = WORDS[shown] ?? shown;
+    this.word.textContent = this.status.textContent = word(shown);
     const does = shown === "idle" ? "Listen" : ["listening", "processing", "responding"].includes(shown) ? "Stop" : "";
-    this.badge.setAttribute("aria-label", does ? `${WORDS[shown]}. ${does}` : WORDS[shown]);
+    this.badge.setAttribute("aria-label", does ? `${word(shown)}. ${does}` : word(shown));
   }
 }

@@ -9,6 +9,7 @@ import { Ring } from "./ring.js";
 import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Timers } from "./timers.js";
+import { word } from "./words.js";
 import { keepAwake } from "./awake.js";
 import { Notices } from "./notices.js";
 
@@ -61,6 +62,7 @@ link.on("welcome", (m) => {
   document.title = m.title;
   document.documentElement.lang = m.language;
   clock.speak(m.language);
+  find(".hint").textContent = word("sound");
   player.audible = m.sound;
   if (m.sound) sound.open();
   sound.volume(m.volume);

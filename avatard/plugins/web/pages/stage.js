@@ -1,5 +1,6 @@
 // The face: its silent film below, the speaking picture above it, and around both the picture's colours, continued.
 
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const FADE = 140; // ms, as in face.css
 
 export class Stage {
@@ -24,7 +25,7 @@ export class Stage {
   wear(idle) {
     if (!idle) return;
     if (!this.still.src.endsWith(idle.still)) this.still.src = idle.still;
-    if (this.idle.src.endsWith(idle.film)) return;
+    if (calm.matches || this.idle.src.endsWith(idle.film)) return;
     this.idle.hidden = false;
     this.idle.poster = idle.still;
     this.idle.src = idle.film;
@@ -98,7 +99,7 @@ function paintSurround(canvas, picture, wide, high, box) {
   const [left, top, right, bottom] = [box.left, box.top, box.right, box.bottom].map((edge) => edge / SCALE);
   canvas.width = width;
   canvas.height = height;
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
   const rim = Math.max(1, Math.round(wide / 64));
   const columns = [[0, rim, 0, left], [0, wide, left, right], [wide - rim, rim, right, width]];
   const rows = [[0, rim, 0, top], [0, high, top, bottom], [high - rim, rim, bottom, height]];

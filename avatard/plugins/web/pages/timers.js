@@ -1,5 +1,7 @@
 // Timers that count down; `seconds_left` is as of the message that told it.
 
+import { word } from "./words.js";
+
 export class Timers {
   #timers = [];
   #longest = new Map();
@@ -33,7 +35,7 @@ export class Timers {
       element.className = part;
       return element;
     });
-    name.textContent = timer.name || "Timer";
+    name.textContent = timer.name || word("timer");
     item.append(name, left, bar);
     if (this.oncancel) {
       const button = document.createElement("button");
