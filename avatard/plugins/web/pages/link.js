@@ -24,7 +24,10 @@ export class Link {
     this.hello = hello;
     setInterval(() => this.#look(), 4_000);
     addEventListener("online", () => this.retry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.retry());
+    document.addEventListener("visibilitychange", () => {
+      this.#looked = performance.now(); // a hidden page's timers are slow: that is no sleep
+      if (!document.hidden) this.retry();
+    });
   }
 
   /** Call `handler(message)` for messages of this type; also `open` (the first welcome), `lost`, `refused` and `binary`. */

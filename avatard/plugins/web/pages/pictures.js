@@ -1,6 +1,7 @@
 // Pictures that wait for their time: decoded a little ahead, late ones dropped.
 
 const AHEAD = 8; // decoded pictures that are kept: each takes a megabyte
+const OVERDUE = 0.12; // s after which a picture is not worth decoding, where a later one is there
 const MOST = 500; // pictures; 20 s
 
 export class Pictures {
@@ -17,6 +18,7 @@ export class Pictures {
 
   /** Return the newest decoded picture whose time has come, or null; it is the caller's to close. */
   take(position) {
+    while (this.#waiting.length > 1 && !this.#waiting[0].bitmap && this.#waiting[1].pts <= position - OVERDUE) this.#drop();
     let found = -1;
     for (let i = 0; i < this.#waiting.length && this.#waiting[i].pts <= position; i++) {
       if (this.#waiting[i].bitmap) found = i;

@@ -155,16 +155,20 @@ export class Player {
     if (picture) {
       this.stage.draw(picture.bitmap);
       picture.bitmap.close();
-      if (!current.shown) performance.mark("avatard-first-picture", { detail: current.number });
-      current.shown = true;
+      if (!current.shown) this.#first(current);
       globalThis.avatardProbe?.({ pts: picture.pts, at, now, answer: current.number, latency: this.sound.latency });
     } else if (current.film?.moving && !current.shown) {
-      current.shown = true;
+      this.#first(current);
       this.stage.roll();
     }
     this.on.level?.(current.levels?.get(Math.floor(at * 25)) ?? null);
     this.#say(at);
     if (this.#over(at)) this.#finish();
+  }
+
+  #first(current) {
+    current.shown = true;
+    performance.mark("avatard-first-picture", { detail: current.number });
   }
 
   #over(at) {

@@ -14,7 +14,11 @@ export class Sound {
   /** Make the context; browsers may keep it silent until the page is touched. */
   open() {
     if (this.#context) return;
-    this.#context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    try {
+      this.#context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    } catch {
+      return; // a device without sound: the pictures go by the wall's clock
+    }
     this.#master = new GainNode(this.#context, { gain: this.#level });
     this.#master.connect(this.#context.destination);
     this.#context.onstatechange = () => this.#handlers.forEach((handler) => handler(this.running));
@@ -32,7 +36,7 @@ export class Sound {
   /** Ask the browser for sound; it listens only while a person touches the page. */
   async unlock() {
     this.open();
-    if (!this.running) await this.#context.resume().catch(() => {});
+    if (this.#context && !this.running) await this.#context.resume().catch(() => {});
   }
 
   /** Loudness, 0–100, at once. */

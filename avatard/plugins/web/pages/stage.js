@@ -108,6 +108,9 @@ function paintSurround(canvas, picture, wide, high, box) {
       if (x1 > x0 && y1 > y0) pen.drawImage(picture, sx, sy, sw, sh, x0 - 0.5, y0 - 0.5, x1 - x0 + 1, y1 - y0 + 1);
     }
   }
+  pen.filter = "blur(5px)"; // a wall stays as it is, and what is on it does not become stripes
+  pen.drawImage(canvas, 0, 0);
+  pen.filter = "none";
   pen.globalCompositeOperation = "destination-in";
   fade(pen, width, height, left, top, right, bottom);
 }
