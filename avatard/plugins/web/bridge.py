@@ -47,6 +47,7 @@ class Bridge:
         self._context, self._config = context, config
         self._model = context.model(Pictures, MEGABYTES, quality=config.jpeg_quality)
         self._displays: set[BrowserDisplay] = set()
+        self._playing = asyncio.Event()
         sounds = config.sound if isinstance(config.sound, bool) else None
         others = {"speaker", "screen"} & set(context.displays)
         self.display = self._display(True if sounds is None and not others else sounds, bool(others))
@@ -93,7 +94,10 @@ class Bridge:
     async def positions(self, pulse: Pulse) -> None:
         """Tell those who follow another clock where the answer is, for ever."""
         while True:
-            await asyncio.sleep(POSITIONS if self._tell_positions() else 2 * POSITIONS)
+            await self._playing.wait()
+            if not self._tell_positions():
+                self._playing.clear()
+            await asyncio.sleep(POSITIONS)
 
     async def look(self, pulse: Pulse) -> None:
         """Look at the timers, and whether another house stands, while somebody looks."""
@@ -157,7 +161,7 @@ class Bridge:
         return bool(playing)
 
     def _display(self, sounds: bool | None, others: bool) -> BrowserDisplay:
-        return BrowserDisplay(self._model, Filming(self._context.encoder), sounds, follows=others)
+        return BrowserDisplay(self._model, Filming(self._context.encoder), sounds, others, self._playing.set)
 
     def _faces(self) -> tuple[tuple[str, ...], str]:
         try:

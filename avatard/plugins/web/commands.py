@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from avatard.api.door import Assistant
 from avatard.api.errors import AvatardError, Refused
+from avatard.plugins.web.wire import encodable
 
 LARGEST = 4096
 """Bytes in a text message."""
@@ -87,6 +88,8 @@ def parsed(text: str) -> dict[str, Any]:
         raise Garbage(f"not JSON: {err}") from err
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise Garbage('an object with a "type" is needed')
+    if not encodable(json.dumps(message, ensure_ascii=False)):
+        raise Garbage("half a character")
     return message
 
 

@@ -45,7 +45,9 @@ class BrowserDisplay:
 
     accepts: Literal["frames"] = "frames"
 
-    def __init__(self, model: Model, filming: Filming, sounds: bool | None, follows: bool) -> None:
+    def __init__(
+        self, model: Model, filming: Filming, sounds: bool | None, follows: bool, begun: Callable[[], None]
+    ) -> None:
         """Show to nobody yet.
 
         Args:
@@ -53,11 +55,12 @@ class BrowserDisplay:
             filming: makes H.264 of it for who wants that.
             sounds: whether the browsers sound; None: where they are the place's clock.
             follows: whether another display is expected to be the clock.
+            begun: called when an answer begins.
         """
         self.clients: set[Client] = set()
         self.answer: Answer | None = None
         self.volume = 100
-        self._model, self._filming, self._sounds = model, filming, sounds
+        self._model, self._filming, self._sounds, self._tell_begun = model, filming, sounds, begun
         self._follow: Callable[[], float] | None = (lambda: 0.0) if follows else None
         self._clock = Clock(0, list)
 
@@ -103,7 +106,8 @@ class BrowserDisplay:
                 async with aclosing(cast("AsyncGenerator[VideoFrame, None]", stream)) as frames:
                     async for frame in frames:
                         await self._take(frame, number, film)
-            self._tell({"type": "end", "answer": number, "duration": round(self._clock.handed, 3)})
+            if self.answer is not None:
+                self._tell({"type": "end", "answer": number, "duration": round(self._clock.handed, 3)})
             await (self._clock.until_heard() if self._follow is None else self._until_followed())
         except BaseException:
             self._clear(number)
@@ -155,11 +159,12 @@ class BrowserDisplay:
 
     def refuse_film(self, clients: list[Client]) -> None:
         """The H.264 stream of this answer cannot be had: go on with pictures."""
+        if self.answer is None:
+            return  # it has not begun: it begins with pictures
         for client in clients:
             client.playing = "canvas"
-            if self.answer is not None:
-                client.tell(self._beginning(self.answer, client, None))
-                self.catch_up(client)
+            client.tell(self._beginning(self.answer, client, None))
+            self.catch_up(client)
 
     def film_begins(self, codecs: str) -> list[Client]:
         """The H.264 stream is there: tell those who want it; return them."""
@@ -205,8 +210,10 @@ class BrowserDisplay:
     def _begun(self, frame: VideoFrame, number: int, film: Film | None) -> Answer:
         height, width = (0, 0) if frame.pixels is None else frame.pixels.shape[:2]
         answer = self.answer = Answer(number, self._clock, width, height)
+        self._tell_begun()
         for client in self.watching:
-            client.playing = "none" if client.stream == "h264" and film is not None else "canvas"
+            filmed = client.stream == "h264" and film is not None and not film.failed
+            client.playing = "none" if filmed else "canvas"
             if client.playing == "canvas":
                 client.tell(self._beginning(answer, client, None))
         return answer

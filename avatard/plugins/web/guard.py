@@ -68,7 +68,7 @@ class Guard:
 
     def knows_cookie(self, value: str | None) -> bool:
         """Whether a browser has logged in."""
-        return self.open or hmac.compare_digest((value or "").encode(), self.cookie.encode())
+        return self.open or hmac.compare_digest((value or "").encode(errors="replace"), self.cookie.encode())
 
     def may_try(self, address: str) -> bool:
         """Whether another token may be tried from there."""
@@ -77,7 +77,7 @@ class Guard:
 
     def knows_token(self, token: str, address: str) -> bool:
         """Whether it is the token; a wrong one is counted."""
-        if self.open or hmac.compare_digest(token.encode(), self._token):
+        if self.open or hmac.compare_digest(token.encode(errors="replace"), self._token):
             return True
         if len(self._wrong) >= REMEMBERED:
             self._wrong = {a: w for a, w in self._wrong.items() if not w.full}

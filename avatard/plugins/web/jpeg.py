@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from avatard.api.flow import Pixels
+from avatard.face import bundle
 
 MEGABYTES = 4.0
 """What encoding takes beside OpenCV, which the renderer has loaded."""
@@ -22,8 +25,13 @@ class Pictures:
         """A JPEG file of the picture."""
         return bytes(self._cv2.imencode(".jpg", pixels, self._options)[1])
 
-    def png(self, pixels: Pixels, side: int) -> bytes:
-        """A PNG file of the picture, ``side`` pixels high."""
+    def png(self, picture: Pixels | Path, side: int) -> bytes:
+        """A PNG file of the picture, or of a face's bundle, ``side`` pixels high.
+
+        Raises:
+            ConfigError, NotReady: the bundle cannot be read.
+        """
+        pixels = bundle.load(picture).frames[0] if isinstance(picture, Path) else picture
         height, width = pixels.shape[:2]
         size = (max(1, round(width * side / height)), side)
         small = self._cv2.resize(pixels, size, interpolation=self._cv2.INTER_AREA)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import colorsys
 import logging
 import math
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +15,8 @@ from aiohttp import web
 
 from avatard.api.context import Model, Pulse
 from avatard.api.errors import AvatardError
-from avatard.api.flow import IdleLoop
+from avatard.api.flow import IdleLoop, Pixels
+from avatard.face import bundle
 from avatard.plugins.web.site import YEAR
 
 AGAIN_FIRST, AGAIN_LONGEST = 2.0, 60.0
@@ -90,14 +93,22 @@ class Films:
         raise web.HTTPNotFound(text="that face is not shown any more\n")
 
     async def preview(self, name: str) -> bytes | None:
-        """A small picture of a face: as it was shown last, else a plain sign; None where there is no such face."""
+        """A small picture of a face, as shown last, of its bundle, else a sign; None where there is no such face."""
         names, shown = self._faces()
         if not name or name not in {*names, shown}:
             return None
         if name not in self._previews:
-            sign: bytes = await self._model.call("png", sign_of(name), SIDE)
-            return sign
+            self._previews[name] = await self._picture(name)
         return self._previews[name]
+
+    async def _picture(self, name: str) -> bytes:
+        path = bundle.names().get(name)
+        try:
+            picture: bytes = await self._model.call("png", sign_of(name) if path is None else path, SIDE)
+        except AvatardError as err:
+            self._log.info("preview of %s: %s", name, err)
+            picture = await self._model.call("png", sign_of(name), SIDE)
+        return picture
 
     async def _keep_preview(self, film: IdleLoop) -> None:
         names, shown = self._faces()
@@ -108,13 +119,14 @@ class Films:
             self._log.info("preview of %s: %s", shown, err)
 
 
-def sign_of(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def sign_of(name: str) -> Pixels:
     """A plain picture in a colour of the name's own, for a face that was not shown yet."""
-    hue = sum(name.encode()) % 180
+    hue = zlib.crc32(name.encode()) % 360 / 360
+    around = [round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.2, 0.9)]
+    figure = [round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.5, 0.7)]
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
-    head = np.hypot(x, y * 0.8 + 0.02) < 0.33
-    shoulders = (np.hypot(x * 0.8, y - 0.62) < 0.34) & (y > 0.3)
-    colour = np.array([110 + 90 * math.sin(hue / 57 + k * 2.1) for k in range(3)], np.uint8)
-    picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
-    picture[head | shoulders] = colour
+    head = np.hypot(x, y + 0.1) < 0.2
+    shoulders = np.hypot(x * 0.8, y - 0.55) < 0.36
+    picture = np.full((SIDE, SIDE, 3), around, np.uint8)
+    picture[head | shoulders] = figure
     return picture

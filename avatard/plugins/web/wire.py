@@ -47,7 +47,17 @@ def binary(kind: int, flags: int, answer: int, pts: float, sound: bytes = b"", d
 
 def text(message: dict[str, Any]) -> str:
     """One text message."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    plain = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return plain if encodable(plain) else json.dumps(message, separators=(",", ":"), allow_nan=False)
+
+
+def encodable(text: str) -> bool:
+    """Whether it can be sent as it is: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def timers(views: Iterable[TimerView]) -> list[dict[str, Any]]:

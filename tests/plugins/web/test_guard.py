@@ -190,7 +190,8 @@ async def test_login(kind: str) -> None:
 async def test_wrong_bodies_at_the_login() -> None:
     async with paged(with_token()) as pages:
         bodies = [(b"x" * 100_000, 413), (b"\xff\xfe", 400), (b"&" * 4000, 400), (b"{", 400), (b'["token"]', 400),
-                  (json.dumps({"token": [1]}).encode(), 401)]  # fmt: skip
+                  (json.dumps({"token": [1]}).encode(), 401), (rb'{"token": "\ud800"}', 401),
+                  (b"token=%ff%00%ed%a0%80", 401)]  # fmt: skip
         for body, status in bodies:
             kind = "application/json" if body[:1] in b"{[" else "application/x-www-form-urlencoded"
             async with pages.session.post(

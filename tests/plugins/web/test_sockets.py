@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,10 @@ from avatard.plugins.web import wire
 from avatard.plugins.web.commands import Commands, Garbage, parsed
 from avatard.plugins.web.outbox import MESSAGES, PICTURES, PIECES, Outbox, framed
 
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 WORDS = "one two three four five. six seven eight nine ten."
 
 
@@ -56,6 +61,7 @@ async def test_who_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> No
     ('{"type":"dance"}', 1007), ('{"type":"played"}', 1007), ('{"type":"played","answer":-1,"at":0}', 1007),
     ('{"type":"played","answer":1,"at":NaN}', 1007), ('{"type":"played","answer":1,"at":1e999}', 1007),
     ('{"type":"talk","on":"yes"}', 1007), ('{"type":"say","id":1,"text":"' + "x" * 5000 + '"}', 4413),
+    (r'{"type":"say","id":1,"text":"\ud800 hello"}', 1007), (r'{"type":"dance","id":1,"\udfff":0}', 1007),
     (b"\x00\x00", 1003), (b"", 1003), (b"\x01" * 50_000, 1003), (b"\x00" * 10_000_000, 1009), ("x" * 10_000_000, 1009),
 ])  # fmt: skip
 async def test_garbage_closes_the_socket_with_a_clear_code(message: str | bytes, code: int) -> None:
@@ -78,10 +84,7 @@ async def test_ten_megabytes_are_not_even_kept() -> None:
         before = process.memory_info().rss
         for _ in range(5):
             reader, writer = await asyncio.open_connection("127.0.0.1", int(pages.url.rsplit(":", 1)[1]))
-            writer.write(
-                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
+            writer.write(UPGRADE)
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"\x82\xff" + (1 << 40).to_bytes(8, "big") + b"mask" + b"\x00" * 1000)  # a terabyte, it says
             head = await asyncio.wait_for(reader.read(2), 10)
@@ -140,7 +143,7 @@ async def test_a_browser_that_reads_nothing_costs_the_others_no_frame() -> None:
                 for viewer in readers:
                     await viewer.until("welcome")
                 await asyncio.sleep(0.2)
-                await one.send(type="say", id=1, text=" ".join([WORDS] * 6))
+                await one.send(type="say", id=1, text=" ".join([WORDS] * 4))
                 await asyncio.gather(*(viewer.until("end", 40) for viewer in readers))
                 status = await pages.session.get(f"{pages.url}/api/status")
                 clients = (await status.json())["clients"]
@@ -148,7 +151,7 @@ async def test_a_browser_that_reads_nothing_costs_the_others_no_frame() -> None:
                 stuck.close()
     for viewer in readers:
         frames = [b for b in viewer.binaries if b.kind == 1]
-        assert [round(b.pts * 25) for b in frames] == list(range(300))
+        assert [round(b.pts * 25) for b in frames] == list(range(200))
         assert all(b.data for b in frames)
     assert clients["room"] == 5 and clients["dropped"] > 50, clients
 
@@ -158,10 +161,7 @@ async def stopped(pages: Pages) -> socket.socket:
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     one.connect(("127.0.0.1", int(pages.url.rsplit(":", 1)[1])))
-    one.sendall(
-        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
+    one.sendall(UPGRADE)
     await asyncio.sleep(0.1)
     hello = json.dumps({"type": "hello", "page": "room", "stream": "canvas"}).encode()
     one.sendall(bytes((0x81, 0x80 | len(hello))) + b"\0\0\0\0" + hello)
@@ -202,6 +202,41 @@ async def test_a_dead_browser_is_dropped(monkeypatch: pytest.MonkeyPatch) -> Non
                     pytest.fail(f"never {wanted}")
         finally:
             stuck.close()
+
+
+async def test_random_bytes_after_the_handshake_harm_nobody() -> None:
+    chance = random.Random(5)
+    async with paged(configured()) as pages:
+        port = int(pages.url.rsplit(":", 1)[1])
+        for _ in range(60):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(UPGRADE)
+            assert b"101" in await reader.readuntil(b"\r\n\r\n")
+            writer.write(chance.randbytes(chance.randrange(1, 3000)))
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 10)  # to the end: it is closed
+            writer.close()
+        await well(pages)
+
+
+async def test_coming_and_going_leaves_nothing_behind() -> None:
+    process = psutil.Process()
+    async with paged(configured()) as pages:
+        async with pages.viewer() as viewer:
+            await viewer.until("idle")
+        await asyncio.sleep(0.3)
+        tasks, files = len(asyncio.all_tasks()), process.num_fds()
+        for number in range(60):
+            async with pages.session.ws_connect(f"{pages.url}/ws") as ws:
+                if number % 3:
+                    await ws.send_json({"type": "hello", "page": ("room", "control", "room")[number % 3]})
+                if number % 6 in (1, 5):
+                    await ws.receive(10)
+                    ws._response.connection.transport.abort()  # type: ignore[union-attr]
+        await asyncio.sleep(0.5)
+        assert len(asyncio.all_tasks()) <= tasks, [t.get_name() for t in asyncio.all_tasks()]
+        assert process.num_fds() <= files + 1
+        await well(pages)
 
 
 async def test_when_the_bridge_closes_the_browsers_are_told() -> None:
