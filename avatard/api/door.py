@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .news import State, Tier, TurnReport
+from .news import TimerView as TimerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +18,6 @@ class Ticket:
     finished: Awaitable[TurnReport]
 
 
-@dataclass(frozen=True, slots=True)
-class TimerView:
-    """A running timer."""
-
-    id: int
-    name: str
-    seconds_left: float
-    ringing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +117,15 @@ class Assistant(Protocol):
     async def set_timer(self, seconds: float, name: str = "") -> TimerView:
         """Start a timer that rings."""
 
-    async def cancel_timer(self, id: int | None = None) -> TimerView | None:
-        """Cancel a timer (the one that ends first without ``id``); None where none runs."""
+    async def add_to_timer(self, seconds: float, id: int | None = None, name: str = "") -> TimerView | None:
+        """Let a timer end later (the one that ends first without ``id`` and ``name``); None where there is no such one.
+
+        Raises:
+            Refused: it would be over, or too long.
+        """
+
+    async def cancel_timer(self, id: int | None = None, name: str = "") -> TimerView | None:
+        """Cancel a timer, or stop its ring (the first to end without ``id`` and ``name``); None where there is none."""
 
     def status(self) -> Status:
         """What is going on."""

@@ -1,7 +1,7 @@
 """Errors that say what happens next.
 
 AvatardError
-├─ ConfigError    the user must change something      exit 78; systemd does not restart
+├─ ConfigError    the user must change something      exit 78; a ranking goes on with its next engine
 ├─ NotReady       not now: device, broker, server     retried after 1 … 60 s
 ├─ StageFailed    this turn is lost, the daemon is not
 ├─ Refused        a command that cannot be obeyed     its sender is told, nothing else changes

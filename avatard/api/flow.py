@@ -69,6 +69,8 @@ class Partial:
     """What the recogniser believes so far."""
 
     text: str
+    complete: bool = False
+    """It is a whole command, and nothing that is known could follow: a shorter silence ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Exchange:
 
     heard: str
     said: str
+    unsaid: str = ""
+    """What was still to be said when it was interrupted, from the sentence on that was cut off"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,25 @@ Tier = Literal["normal", "tidy", "shed", "survive"]
 
 
 @dataclass(frozen=True, slots=True)
+class TimerView:
+    """A timer that runs or rings."""
+
+    id: int
+    name: str
+    seconds_left: float
+    ringing: bool
+    ends: float = 0.0
+    """Unix time"""
+
+
+@dataclass(frozen=True, slots=True)
+class TimersChanged:
+    """A timer was started, changed, cancelled, rings or was stopped; all that there are, the next to end first."""
+
+    timers: tuple[TimerView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateChanged:
     """The place began to do something else."""
 
@@ -173,7 +192,7 @@ class Problem:
 
 Event = (
     StateChanged | WakeHeard | HeardPartly | Transcribed | ReplyText | Replied | SentenceSpoken | TurnFinished
-    | SettingChanged | EngineChanged | TierChanged | Health | Touched | MicrophoneEnded | Problem
+    | SettingChanged | EngineChanged | TierChanged | Health | Touched | TimersChanged | MicrophoneEnded | Problem
 )  # fmt: skip
 
 

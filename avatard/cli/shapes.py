@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avatard.api.errors import AvatardError
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE, Samples
-from avatard.face.shapes import MouthShape, MouthTracker
+from avatard.face.shapes import AT_ONCE, MouthShape, MouthTracker
 
 EPILOG = """examples:
   avatard shapes speech.wav             # the track as a picture
@@ -59,8 +59,8 @@ def track(path: Path) -> list[MouthShape]:
     for piece in _sound(path):
         sound = np.concatenate([left, piece])
         whole = len(sound) - len(sound) % FRAME_SAMPLES
-        for at in range(0, whole, FRAME_SAMPLES):
-            shapes += tracker.feed(sound[at : at + FRAME_SAMPLES])
+        for at in range(0, whole, AT_ONCE * FRAME_SAMPLES):
+            shapes += tracker.feed(sound[at : min(whole, at + AT_ONCE * FRAME_SAMPLES)])
         left = sound[whole:]
     if len(left):
         shapes += tracker.feed(np.concatenate([left, np.zeros(FRAME_SAMPLES - len(left), np.int16)]))

@@ -32,8 +32,8 @@ async def blocks(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[Block, No
                 yield block
 
 
-async def batches(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[list[Block], None]:
-    """Yield what ``blocks`` does, with each piece of speech all the blocks that it completes."""
+async def batches(speech: AsyncIterator[SpeechAudio], most: int = 1 << 30) -> AsyncGenerator[list[Block], None]:
+    """Yield what ``blocks`` does, with each piece of speech all the blocks that it completes; ``most`` at once."""
     waiting: Samples = np.zeros(0, np.int16)
     owner: Sentence | None = None
     async with aclosing(cast("AsyncGenerator[SpeechAudio, None]", speech)):
@@ -46,6 +46,9 @@ async def batches(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[list[Blo
                 lot.append((waiting[:FRAME_SAMPLES], owner))
                 waiting = waiting[FRAME_SAMPLES:]
                 owner = piece.sentence
+                if len(lot) == most:
+                    yield lot
+                    lot = []
             if lot:
                 yield lot
     if owner is not None and len(waiting):

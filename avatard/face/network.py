@@ -38,6 +38,7 @@ WEIGHTS = Path("models", "lipsync", "mouth.npz")
 """Under ``avatard/_data`` in a wheel, or in the checkout."""
 SMALL = 9000
 """Weights in one product: OpenBLAS shares larger ones among threads, which costs more than it saves here."""
+HALF = np.float32(0.5)
 NAMES = ("hear", "mix", "take", "keep", "show")
 
 
@@ -49,24 +50,25 @@ class MouthNetwork:
 
     def __init__(self) -> None:
         """Nothing was heard yet: silence lies before."""
-        self._layers = {name: _layer(name) for name in NAMES}
+        self._hear, self._mix, self._take, self._keep, self._show = map(_layer, NAMES)
         self._loud = HUSHED
-        self._scales: Floats = np.zeros(0, np.float32)
+        self._scales: list[float] = []
         self._fresh: Floats = np.zeros((0, BANDS), np.float32)
         self._columns = self._scaled(np.full((BEHIND - MIDDLE + EDGE, BANDS), SILENT, np.float32))
-        self._heard: Floats = np.zeros((0, self._layers["hear"][1].size), np.float32)
+        self._heard: Floats = np.zeros((0, self._hear[1].size), np.float32)
         self._gone = MIDDLE - BEHIND
         """Which column ``heard`` begins with, counted from the stream's first."""
-        self._kept: Floats = np.zeros(self._layers["keep"][1].size // 3, np.float32)
+        self._kept: Floats = np.zeros(self._keep[1].size // 3, np.float32)
         self._given = 0
 
     def feed(self, columns: Columns) -> list[Floats]:
-        """Take the next columns; return the pictures that are settled."""
-        self._hear(columns)
-        out = []
-        while (first := _middle(self._given) - BEHIND - self._gone) + BEHIND + AHEAD < len(self._heard):
-            out.append(self._shown(self._heard[first : first + BEHIND + AHEAD + 1 : STRIDE]))
-            self._given += 1
+        """Take the next columns; return the pictures that are settled. Many columns at once cost less than a few."""
+        self._hear_more(columns)
+        firsts: list[int] = []
+        while (first := _middle(self._given + len(firsts)) - BEHIND - self._gone) + BEHIND + AHEAD < len(self._heard):
+            firsts.append(first)
+        out = self._shown(firsts) if firsts else []
+        self._given += len(firsts)
         self._heard, self._gone = self._heard[first:], self._gone + min(first, len(self._heard))
         return out
 
@@ -79,48 +81,81 @@ class MouthNetwork:
 
     def _scaled(self, columns: Columns) -> Floats:
         """Put columns on the voice's own scale; each waits for ``EARLY`` more."""
-        scales = []
         for peak in columns.max(axis=1).tolist():
             self._loud = max(peak, self._loud - FALL, HUSHED)
-            scales.append(self._loud)
-        self._scales = np.concatenate([self._scales, np.array(scales, np.float32)])
+            self._scales.append(self._loud)
         self._fresh = np.concatenate([self._fresh, columns])
         count = max(0, len(self._fresh) - EARLY)
-        out: Floats = np.minimum(np.maximum(self._fresh[:count] - self._scales[EARLY:, None], -5), 1) + 2
+        out: Floats = self._fresh[:count] - np.array(self._scales[EARLY:], np.float32)[:, None]
+        np.maximum(out, -5, out=out)
+        np.minimum(out, 1, out=out)
+        out += 2
         self._fresh, self._scales = self._fresh[count:], self._scales[count:]
         return out
 
-    def _hear(self, columns: Columns) -> None:
+    def _hear_more(self, columns: Columns) -> None:
         self._columns = np.concatenate([self._columns, self._scaled(columns)])
         size = 2 * EDGE + 1
         count = max(0, len(self._columns) - size + 1)
-        around = np.empty((count, size, BANDS), np.float32)
-        for at in range(size):
-            around[:, at] = self._columns[at : at + count]
-        self._heard = np.concatenate([self._heard, np.maximum(_product(around, self._layers["hear"]), 0)])
-        self._columns = self._columns[count:]
+        step = BANDS * self._columns.itemsize
+        # Neighbouring columns lie behind each other: a plain view is what each is heard with.
+        around: Floats = np.ndarray((count, size * BANDS), np.float32, self._columns, 0, (step, self._columns.itemsize))
+        self._heard = np.concatenate([self._heard, _lit(_product(around, self._hear))])
+        self._columns = self._columns[count:].copy()
 
-    def _shown(self, heard: Floats) -> Floats:
-        mixed = np.maximum(_product(heard[None], self._layers["mix"]), 0)
-        taken, kept = _product(mixed, self._layers["take"])[0], _product(self._kept[None], self._layers["keep"])[0]
-        size = self._kept.size
-        gates = _squashed(taken[: 2 * size] + kept[: 2 * size])
-        fresh = np.tanh(taken[2 * size :] + gates[:size] * kept[2 * size :])
-        self._kept = fresh + gates[size:] * (self._kept - fresh)
-        shown = _product(self._kept[None], self._layers["show"]).reshape(PHASES, -1)
-        return _squashed(shown[self._given % PHASES])
+    def _shown(self, firsts: list[int]) -> list[Floats]:
+        """The pictures that begin with these columns; all but what is kept is worked out for all of them at once."""
+        span = BEHIND + AHEAD + 1
+        heard = np.array([self._heard[first : first + span : STRIDE] for first in firsts]).reshape(len(firsts), -1)
+        taken = _product(_lit(_product(heard, self._mix)), self._take)
+        kept = np.empty((len(firsts), self._kept.size), np.float32)
+        for row, new in zip(taken, kept, strict=True):
+            self._keep_on(row, new)
+        shown = _squashed(_product(kept, self._show).reshape(len(firsts), PHASES, -1))
+        return [row[(self._given + n) % PHASES] for n, row in enumerate(shown)]
+
+    def _keep_on(self, taken: Floats, new: Floats) -> None:
+        """Work out what is kept after one more picture, into ``new``."""
+        size, old = self._kept.size, self._kept
+        blocks, bias = self._keep
+        kept = (blocks @ old).reshape(-1)
+        kept += bias
+        gates = kept[: 2 * size]
+        gates += taken[: 2 * size]
+        _squashed(gates)
+        fresh = kept[2 * size :]
+        fresh *= gates[:size]
+        fresh += taken[2 * size :]
+        np.tanh(fresh, out=fresh)
+        np.subtract(old, fresh, out=new)
+        new *= gates[size:]
+        new += fresh
+        self._kept = new
+
+
+def _lit(values: Floats) -> Floats:
+    np.maximum(values, 0, out=values)
+    return values
 
 
 def _squashed(values: Floats) -> Floats:
-    out: Floats = np.reciprocal(1 + np.exp(-np.maximum(values, -30)))
-    return out
+    """The logistic function, in place."""
+    values *= HALF
+    np.tanh(values, out=values)
+    values += 1
+    values *= HALF
+    return values
 
 
 def _product(rows: Floats, layer: Layer) -> Floats:
     """Multiply row by row, so that each gives the same bits however many come together."""
     blocks, bias = layer
-    product = blocks @ rows.reshape(len(rows), 1, blocks.shape[2], 1)
-    return product.reshape(len(rows), bias.size) + bias
+    out = np.empty((len(rows), len(blocks), blocks.shape[1]), np.float32)
+    # A block serves all rows while the cache has it.
+    np.matmul(blocks[:, None], rows[None, :, :, None], out=out.transpose(1, 0, 2)[..., None])
+    flat: Floats = out.reshape(len(rows), bias.size)
+    flat += bias
+    return flat
 
 
 def _middle(index: int) -> int:

@@ -8,12 +8,12 @@ import random
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from avatard.api.errors import AvatardError, ConfigError, first_cause
+from avatard.api.errors import AvatardError, ConfigError, NotReady, first_cause
 from avatard.api.news import Problem
 from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
 from avatard.runtime.lazy import of_the_house
-from avatard.runtime.plugin import Opener, displays
+from avatard.runtime.plugin import Opener, displays, imported
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Bridge:
             try:
                 await self._until_ended()
                 return
-            except BaseExceptionGroup as group:
+            except BaseExceptionGroup as group:  # a task group wraps what passes through it
                 err = first_cause(group)
             except Exception as failure:  # a bridge may fail in any way; the daemon goes on
                 err = failure
@@ -125,6 +125,20 @@ class Bridge:
             self._opened.set_result(None)
 
 
+async def _check(entry: PlatformEntry) -> None:
+    """Let a bridge look at its options, and at the files that they name, before the one that is open closes.
+
+    Raises:
+        ConfigError: it cannot be opened with them.
+    """
+    try:
+        check = getattr(imported(entry), "check", None)
+    except NotReady:
+        return  # opening it tells that, and tries again
+    if check is not None:
+        await asyncio.to_thread(check, entry.options)
+
+
 class Bridges:
     """All bridges that the configuration names; leaving the block closes them."""
 
@@ -144,6 +158,10 @@ class Bridges:
             ConfigError: one of them cannot be opened as configured.
         """
         wanted = {entry.platform: entry for entry in configuration.stages.get("bridge", ())}
+        if not patient:
+            for name, entry in wanted.items():
+                if name in self._open and not alike(self._open[name].entry, entry):
+                    await _check(entry)
         for name, bridge in list(self._open.items()):
             if name not in wanted or not alike(bridge.entry, wanted[name]) or not known_as(bridge, configuration):
                 await bridge.close(removed=name not in wanted or bridge.configuration.id != configuration.id)

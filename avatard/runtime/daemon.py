@@ -15,7 +15,7 @@ from avatard.runtime.config import Configuration, load
 from avatard.runtime.control import Control, control_socket
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.house import House, furnished
-from avatard.runtime.memo import read_settings, remember
+from avatard.runtime.memo import outlive, read_settings, remember
 from avatard.runtime.notify import Notifier, Watchdog
 from avatard.runtime.stories import tell
 
@@ -66,7 +66,7 @@ class Daemon:
         try:
             if not self._ending:
                 await self._run()
-        except Exception as failure:
+        except Exception as failure:  # raised again, but while ending there is nobody to take it
             self.again = False
             # A task group wraps even what passes through it, and lets an error go before its own cancel.
             err = first_cause(failure)
@@ -125,6 +125,8 @@ class Daemon:
             foundation.door.keeper, self._feed_problem = self, foundation.feed.publish
             kept = foundation.paths.state / "settings.json"
             foundation.door.settings = read_settings(kept)
+            outlive("timers", foundation.door.timers, foundation.paths.state / "timers.json")
+            outlive("sessions", foundation.sessions, foundation.paths.state / "sessions.json")
             watchdog = Watchdog.from_environment(self._notifier, foundation.life.stuck)
             jobs = [
                 foundation.tasks.create_task(watchdog.run(), name="watchdog"),
@@ -155,7 +157,7 @@ class Daemon:
                 await self._until_changed(foundation, bridges)
                 phase = "closing"
                 pulse.beat(CLOSE_LIMIT)
-        except Exception as failure:
+        except Exception as failure:  # a house may fail in any way; the one before it is opened again
             err = first_cause(failure)
             if phase == "closing" and not self._ending:
                 # It is not needed any more.
@@ -223,7 +225,7 @@ class Daemon:
             self._go_back(err)
             await bridges.become(self._configuration, patient=True)
         else:
-            foundation.governor.configure(fresh.core.memory, fresh.source)
+            foundation.governor.configure(fresh.core.memory, fresh.memory_place)
             self._serving = fresh
             self._reloaded()
 

@@ -53,7 +53,7 @@ async def open_foundation(configuration: Configuration) -> AsyncIterator[Foundat
         door, life = Door(feed), Life()
         sessions = Sessions()
         governor = Governor(
-            configuration.core.memory, configuration.source, paths.state / "models.json", sessions, door, feed
+            configuration.core.memory, configuration.memory_place, paths.state / "models.json", sessions, door, feed
         )
         resting = Resting(door, paths.cache / "idle")
         visitors = Visitors(door, feed, life, sessions, tasks)

@@ -53,7 +53,7 @@ class Governor:
         measure: Callable[[], float] = memory_mb, strained: Callable[[], Tier] = strain,
         room: Callable[[float], float] = room_mb, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        """Govern by these settings of the file ``source``; what models take is remembered in ``remembered``."""
+        """Govern by these settings of the place ``source``; what models take is remembered in ``remembered``."""
         self._ledger = Ledger(remembered)
         self.belongings = Belongings(self._ledger, sessions, clock)
         self._ladder = Ladder(settings)
@@ -81,7 +81,7 @@ class Governor:
         self._opening = True
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever keeps the house from opening, the one before it goes on
             self.configure(*before)
             raise
         finally:
@@ -145,7 +145,7 @@ class Governor:
         self._shed += 1
 
     def configure(self, settings: Memory, source: str) -> None:
-        """Other settings from now on; ``source`` names their file."""
+        """Other settings from now on; ``source`` names their file and line."""
         self._settings = self._ladder.settings = settings
         self._source = source
         self.budget_mb = budget_of(settings.budget_mb)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatard.api.errors import first_cause
+from avatard.api.news import Problem
 from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
 from avatard.runtime.feed import Feed
@@ -65,7 +66,7 @@ async def furnished(configuration: Configuration, foundation: Foundation) -> Asy
     """Open the stages on a foundation that may be older, and outlive them."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
-        async with foundation.governor.opening(configuration.core.memory, configuration.source):
+        async with foundation.governor.opening(configuration.core.memory, configuration.memory_place):
             house = await _Builder(configuration, opener, foundation, tasks).build()
         pulse = foundation.life.watch("listening")
         listening = None
@@ -125,7 +126,8 @@ class _Builder:
         sessions = self._foundation.sessions
         sessions.configure(core.sessions.limit, core.sessions.expire_minutes * 60, core.sessions.history)
         language = self._configuration.language
-        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language))
+        manners = Manners(language, core.sounds.wake, core.sounds.ring, core.sessions.max_queue, phrases_in(language),
+            core.listening.follow_up)
         faculties = Faculties(
             hearing, responders, tts, render, ladder, unseen, encoder, phrases, sessions, manners,
             core.sessions.max_reply_seconds, core.sessions.max_text,
@@ -152,7 +154,11 @@ class _Builder:
             return lambda: self._opener.open(entry)
 
         candidates = [(entry.platform, opener_of(entry)) for entry in self._entries(domain)]
-        return self._opener.ranked(Ranking(domain, candidates, self._feed))
+        problems = self._foundation.door.problems
+        for gone in [w for w in problems if w.startswith(f"{domain}.")]:
+            if gone not in {f"{domain}.{name}" for name, _ in candidates}:
+                self._feed.publish(Problem(gone, "", over=True))
+        return self._opener.ranked(Ranking(domain, candidates, self._feed, problems))
 
     def _wake_phrases(self) -> tuple[str, ...]:
         names: list[str] = []
@@ -169,8 +175,8 @@ class _Builder:
         if not (core.enabled and microphones and wakes and vads and stt.known):
             return None, None
         limits = ListeningLimits(
-            core.end_silence_ms / 1000, core.no_speech_seconds, core.max_seconds, core.vad_threshold,
-            core.speech_floor_db,
+            core.end_silence_ms / 1000, core.complete_silence_ms / 1000, core.no_speech_seconds, core.max_seconds,
+            core.vad_threshold, core.speech_floor_db,
         )  # fmt: skip
         vad = await opener.open(vads[0])
         wake = await opener.open(wakes[0])

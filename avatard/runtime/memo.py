@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from avatard.api.news import SettingChanged
 from avatard.runtime.feed import Feed
@@ -24,7 +25,7 @@ def write_json(path: Path, data: Any) -> None:
     """
     beside = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside.open("w") as file:
+    with open(beside, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(json.dumps(data, indent=1, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
@@ -51,3 +52,30 @@ async def remember(feed: Feed, settings: Settings, path: Path) -> None:
                     write_json(path, asdict(settings))
                 except OSError as err:
                     log.warning("%s: the settings are not remembered: %s", path, err.strerror)
+
+
+class Outliving(Protocol):
+    """What is taken up again after a restart: timers, sessions."""
+
+    keep: Callable[[list[dict[str, Any]]], None]
+
+    def restore(self, kept: Iterable[Mapping[str, Any]]) -> None:
+        """Take up what was kept."""
+
+
+def outlive(what: str, those: Outliving, path: Path) -> None:
+    """Take up what there was before the restart, and write it from now on whenever it changes."""
+    try:
+        those.restore(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        pass  # there was nothing yet
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
+        log.warning("%s: not used (%s); there are no %s", path, err, what)
+
+    def keep(kept: list[dict[str, Any]]) -> None:
+        try:
+            write_json(path, kept)
+        except OSError as err:
+            log.warning("%s: the %s would not outlive a restart: %s", path, what, err.strerror)
+
+    those.keep = keep

@@ -56,19 +56,7 @@ class Opener:
             ConfigError: the plugin has no such part, or its configuration cannot work.
             NotReady, StageFailed, OutOfMemory: it cannot be had now.
         """
-        name = f"{entry.manifest.package}.{entry.domain}"
-        try:
-            module = importlib.import_module(name)
-        except ImportError as err:
-            raise ConfigError(
-                f"{entry.where}: {entry.domain}: {entry.platform} cannot be imported: {err}; "
-                f"pip install {' '.join(map(repr, entry.manifest.requires)) or 'its requirements'}"
-            ) from err
-        except OSError as err:
-            raise NotReady(f"{entry.domain}: {entry.platform}: {err}") from err
-        except Exception as err:  # a stranger's module may fail in any way
-            file = entry.manifest.folder / f"{entry.domain}.py"
-            raise ConfigError(f"{entry.where}: {file}: cannot be imported: {type(err).__name__}: {err}") from err
+        module = imported(entry)
         async with AsyncExitStack() as own:
             jobs: list[asyncio.Task[None]] = []
             own.push_async_callback(_end, jobs)
@@ -130,6 +118,27 @@ class Opener:
 def displays(configuration: Configuration) -> tuple[str, ...]:
     """The platforms of the displays that the configuration names."""
     return tuple(entry.platform for entry in configuration.stages.get("display", ()))
+
+
+def imported(entry: PlatformEntry) -> Any:
+    """The module that opens a platform.
+
+    Raises:
+        ConfigError, NotReady: it cannot be imported.
+    """
+    name = f"{entry.manifest.package}.{entry.domain}"
+    try:
+        return importlib.import_module(name)
+    except ImportError as err:
+        raise ConfigError(
+            f"{entry.where}: {entry.domain}: {entry.platform} cannot be imported: {err}; "
+            f"pip install {' '.join(map(repr, entry.manifest.requires)) or 'its requirements'}"
+        ) from err
+    except OSError as err:
+        raise NotReady(f"{entry.domain}: {entry.platform}: {err}") from err
+    except Exception as err:  # a stranger's module may fail in any way
+        file = entry.manifest.folder / f"{entry.domain}.py"
+        raise ConfigError(f"{entry.where}: {file}: cannot be imported: {type(err).__name__}: {err}") from err
 
 
 def _among(those: list[T], one: T, stack: AsyncExitStack) -> None:

@@ -225,6 +225,6 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
     """Close the socket unless the block takes it over."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # whoever did not take it over does not close it
         sock.close()
         raise

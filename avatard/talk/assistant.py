@@ -55,7 +55,7 @@ class Door:
         self.household: Household | None = None
         self.keeper: Keeper | None = None
         self.room = Orders(news, STARTING)
-        self.timers = Timers(self._ring)
+        self.timers = Timers(self._ring, news)
         self._configured = {"voice": "", "face": ""}
         self.tier: Tier = "normal"
         self.problems: dict[str, str] = {}
@@ -164,9 +164,16 @@ class Door:
         """Start a timer; it rings where it was asked for."""
         return self.timers.start(seconds, name, here.get())
 
-    async def cancel_timer(self, id: int | None = None) -> TimerView | None:
-        """Cancel a timer."""
-        return self.timers.cancel(id)
+    async def add_to_timer(self, seconds: float, id: int | None = None, name: str = "") -> TimerView | None:
+        """Let a timer end later."""
+        return self.timers.add(seconds, id, name)
+
+    async def cancel_timer(self, id: int | None = None, name: str = "") -> TimerView | None:
+        """Cancel a timer, or stop its ring."""
+        timer = self.timers.cancel(id, name)
+        if timer is not None and timer.turn is not None:
+            await self._rings_at(timer).withdraw(timer.turn)
+        return None if timer is None else timer.view()
 
     def status(self) -> Status:
         """What is going on."""
@@ -203,11 +210,13 @@ class Door:
             setattr(self.settings, f"{what}_instead", self._configured[what])
             self._news.publish(SettingChanged(what, name))
 
-    async def _ring(self, timer: Timer) -> None:
+    async def _ring(self, timer: Timer) -> Ticket:
         phrases = phrases_in(self._house.seat.language)
         text = phrases.named_timer_done.format(timer.name) if timer.name else phrases.timer_done
-        asked = timer.where
-        await (self.room if asked is None or asked.seat is None else asked).ring(text)
+        return await self._rings_at(timer).ring(text)
+
+    def _rings_at(self, timer: Timer) -> Orders:
+        return self.room if timer.where is None or timer.where.seat is None else timer.where
 
 
 def _choices(ranking: Ranking[Any]) -> tuple[tuple[str, ...], str]:

@@ -18,8 +18,10 @@ FADE = 5
 def mixed(a: Pixels, b: Pixels, share: float) -> Pixels:
     """Both pictures, ``share`` (0-1) of the second."""
     part = round(share * 256)
-    both = a.astype(np.uint16) * np.uint16(256 - part) + b.astype(np.uint16) * np.uint16(part)
-    return cast("Pixels", (both >> 8).astype(np.uint8))
+    both = np.multiply(a, np.uint16(256 - part), dtype=np.uint16)
+    both += np.multiply(b, np.uint16(part), dtype=np.uint16)
+    both >>= 8
+    return cast("Pixels", both.astype(np.uint8))
 
 
 def halfway(a: Pixels, b: Pixels) -> Pixels:

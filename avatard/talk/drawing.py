@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.talk.blend import FADE, between
@@ -51,7 +51,7 @@ class Drawing:
 
         Raises:
             Late: it was not there within so many seconds.
-            StageFailed, NotReady, OutOfMemory: the renderer failed.
+            StageFailed, NotReady, OutOfMemory, ConfigError: the renderer failed.
         """
         try:
             async with asyncio.timeout(within):
@@ -68,7 +68,7 @@ class Drawing:
         """The next frame, where it is there already.
 
         Raises:
-            StageFailed, NotReady, OutOfMemory: the renderer failed, or has ended.
+            StageFailed, NotReady, OutOfMemory, ConfigError: the renderer failed, or has ended.
         """
         if self._ready.empty():
             return None
@@ -97,7 +97,7 @@ class Drawing:
                         break
                     await self._ready.put((frame, self._clock() - began - self._waited))
             await self._ready.put(None)
-        except (StageFailed, NotReady, OutOfMemory) as err:
+        except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
             await self._ready.put(err)
 
     async def _heard(self, frame: int) -> AsyncGenerator[SpeechAudio, None]:

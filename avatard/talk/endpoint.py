@@ -22,6 +22,8 @@ class ListeningLimits:
     """The core's ``listening`` settings, in seconds."""
 
     end_silence: float = 0.5
+    complete_silence: float = 0.25
+    """The same after a complete command"""
     no_speech: float = 5.0
     longest: float = 15.0
     threshold: float = 0.5
@@ -51,6 +53,8 @@ class Endpoint:
         self._run_from = begins
         self._quiet_since = begins
         self._spoken = False
+        self.complete = False
+        """Whether what was heard so far is a complete command."""
 
     def mask(self, until: float) -> None:
         """Hear no speech before this position: our own beep is sounding."""
@@ -86,7 +90,9 @@ class Endpoint:
 
     def _verdict(self, frame: AudioFrame) -> Verdict | None:
         if self._spoken and self.speech_end is not None:
-            if frame.end - self.speech_end >= self._limits.end_silence - 1e-6:
+            limits = self._limits
+            silence = min(limits.complete_silence, limits.end_silence) if self.complete else limits.end_silence
+            if frame.end - self.speech_end >= silence - 1e-6:
                 return "ended"
         elif frame.end - max(self._begins, self._masked_until) >= self._limits.no_speech:
             return "nobody"

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript
@@ -24,8 +24,10 @@ from avatard.talk.voice import Voice
 
 log = logging.getLogger(__name__)
 
-RINGS, RING_PAUSE = 20, 2.0
-"""How often a timer rings, and seconds between."""
+RINGS, RING_PAUSE = 200, 2.0
+"""How often a timer rings where nobody stops it (10 minutes), and seconds between."""
+SAID_EVERY = 10
+"""Rings after which it says again which timer it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Manners:
     ring_chime: bool = True
     max_queue: int = 16
     phrases: Phrases = ENGLISH
+    follow_up: Literal["never", "question", "always"] = "never"
+    """After which answers to a person it listens again without a wake word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,14 @@ class Exchanging:
         self._speech_end: float | None = None
         self._silent = False
 
+    @property
+    def invites(self) -> bool:
+        """Whether the person who was answered may go on speaking without a wake word."""
+        if self.request.kind != "hear" or self.interrupted or self._answer is None or not self._answer.complete:
+            return False
+        manners = self._means.manners
+        return manners.follow_up == "always" or (manners.follow_up == "question" and self._answer.asks)
+
     async def run(self) -> None:
         """Go through the turn."""
         kind = self.request.kind
@@ -124,7 +136,7 @@ class Exchanging:
                 await self._say(self._answered(heard, session.view(heard.language)), means.manners.phrases.thinking)
             finally:
                 if self._answer is not None and heard.text:
-                    session.remember(Exchange(heard.text, self._answer.said))
+                    session.remember(Exchange(heard.text, self._answer.said, self._answer.unsaid))
 
     async def _answered(self, heard: Transcript, session: SessionView) -> AsyncGenerator[ReplyToken, None]:
         """The reply of the first who understands; one who fails is left out, unless it had begun."""
@@ -181,7 +193,7 @@ class Exchanging:
                 self._stage.enter("responding")
                 await displays.chime(ring_chime())
                 await asyncio.sleep(1.0)
-            if ring % 5 == 0:
+            if ring % SAID_EVERY == 0:
                 await self._say(tokens_of(self.request.text))
             await asyncio.sleep(RING_PAUSE)
 

@@ -85,4 +85,5 @@ class Faculties:
         listening = None
         if hearing is not None and microphone is not None:
             listening = Listening(microphone, hearing.wake, place, news, hearing.pre_roll, steady=not visitor)
+            place.invite = listening.listen
         return Seat(place, listening, self.manners.language, self.max_text)

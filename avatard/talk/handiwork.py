@@ -9,7 +9,7 @@ from typing import Any
 from avatard.api.door import Assistant
 from avatard.api.tools import Tool
 
-NAMES = ("set_timer", "cancel_timer", "list_timers", "set_volume", "get_time")
+NAMES = ("set_timer", "cancel_timer", "add_to_timer", "list_timers", "set_volume", "get_time")
 """What every configuration may allow."""
 
 
@@ -21,8 +21,12 @@ def own_tools(door: Assistant) -> list[Tool]:
         return f"timer {view.id} runs for {round(view.seconds_left)} seconds"
 
     async def cancel_timer(arguments: Mapping[str, Any]) -> str:
-        view = await door.cancel_timer(arguments.get("id"))
+        view = await door.cancel_timer(arguments.get("id"), str(arguments.get("name", "")))
         return "cancelled" if view else "no such timer runs"
+
+    async def add_to_timer(arguments: Mapping[str, Any]) -> str:
+        view = await door.add_to_timer(float(arguments["seconds"]), name=str(arguments.get("name", "")))
+        return f"timer {view.id} runs for {round(view.seconds_left)} seconds" if view else "no such timer runs"
 
     async def list_timers(arguments: Mapping[str, Any]) -> str:
         timers = door.status().timers
@@ -40,8 +44,11 @@ def own_tools(door: Assistant) -> list[Tool]:
     return [
         Tool("set_timer", "Start a timer that rings.", _object(("seconds",), seconds=seconds, name={"type": "string"}),
              set_timer),
-        Tool("cancel_timer", "Cancel a timer; without id the next to end.", _object((), id={"type": "integer"}),
-             cancel_timer),
+        Tool("cancel_timer", "Cancel a timer; without id and name the next to end.",
+             _object((), id={"type": "integer"}, name={"type": "string"}), cancel_timer),
+        Tool("add_to_timer", "Let a timer end later by some seconds; without name the next to end.",
+             _object(("seconds",), seconds={"type": "number", "minimum": -86400, "maximum": 86400},
+                     name={"type": "string"}), add_to_timer),
         Tool("list_timers", "Which timers run, and how long still.", _object(()), list_timers),
         Tool("set_volume", "Set the loudness of the speaker.", _object(("percent",), percent=percent), set_volume),
         Tool("get_time", "The local date and time.", _object(()), get_time),

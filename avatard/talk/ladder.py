@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from avatard.api.errors import AvatardError, NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import AvatardError, ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Pixels, SpeechAudio, VideoFrame
 from avatard.api.news import EngineChanged, News
 from avatard.api.stages import LipSyncRenderer, Paced
@@ -84,7 +84,7 @@ class Ladder:
             progress: of the answer.
 
         Raises:
-            NotReady, StageFailed, OutOfMemory: no renderer drew anything.
+            ConfigError, NotReady, StageFailed, OutOfMemory: no renderer drew anything.
         """
         if progress.hurried:
             self._rise()
@@ -99,7 +99,7 @@ class Ladder:
         """Open what draws here; a still picture is ``shown``, or else the renderer's face at rest.
 
         Raises:
-            NotReady, StageFailed, OutOfMemory: none can be had.
+            ConfigError, NotReady, StageFailed, OutOfMemory: none can be had.
         """
         if self._still:
             if shown is None:
@@ -133,7 +133,7 @@ class Ladder:
         self._be_patient()
         return True
 
-    def failed(self, err: StageFailed | NotReady | OutOfMemory, begun: bool) -> bool:
+    def failed(self, err: StageFailed | NotReady | OutOfMemory | ConfigError, begun: bool) -> bool:
         """Step down, as the renderer failed; False where none has drawn anything, and none is left."""
         if self._still:
             return False
@@ -156,7 +156,7 @@ class Ladder:
         """Open the renderer that is tried.
 
         Raises:
-            NotReady, StageFailed, OutOfMemory: it cannot be had.
+            ConfigError, NotReady, StageFailed, OutOfMemory: it cannot be had.
         """
         renderer = await self._ranking.better("speed")
         if renderer is None:

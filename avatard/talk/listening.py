@@ -89,6 +89,7 @@ class Ears:
                 probability = await voice.feed(frame)
                 if partial := await words.feed(frame):
                     self._news.publish(HeardPartly(partial.text))
+                    endpoint.complete = partial.complete
                 verdict = endpoint.feed(frame, probability)
                 if verdict == "nobody":
                     return Heard(None)

@@ -88,10 +88,17 @@ class Orders:
         seat.place.submit(request)
         return request.ticket()
 
-    async def ring(self, text: str) -> None:
+    async def ring(self, text: str) -> Ticket:
         """Ring as a timer does."""
         seat = self.found
-        seat.place.submit(Request("ring", "timer", text, self.session, 5, language=seat.language))
+        request = Request("ring", "timer", text, self.session, 5, language=seat.language)
+        seat.place.submit(request)
+        return request.ticket()
+
+    async def withdraw(self, turn: int) -> None:
+        """End one turn, wherever it is."""
+        if self.seat is not None:
+            await self.seat.place.withdraw(turn)
 
     async def listen(self) -> None:
         """Hear a request now."""

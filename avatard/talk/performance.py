@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Pixels, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.talk.drawing import Drawing, Late
@@ -46,7 +46,7 @@ class Steps(Tries, Protocol):
     def too_slow(self, load: float | None) -> bool:
         """Step down."""
 
-    def failed(self, err: StageFailed | NotReady | OutOfMemory, begun: bool) -> bool:
+    def failed(self, err: StageFailed | NotReady | OutOfMemory | ConfigError, begun: bool) -> bool:
         """Step down."""
 
 
@@ -76,7 +76,7 @@ class Performance:
                 if (late := await self._without_picture()) is not None:
                     return late
                 continue
-            except (StageFailed, NotReady, OutOfMemory) as err:
+            except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
                 self._step_down(err)
                 continue
             if got is None:
@@ -176,7 +176,7 @@ class Performance:
             self._missed = 0
         return self._framed(None)
 
-    def _step_down(self, err: StageFailed | NotReady | OutOfMemory) -> None:
+    def _step_down(self, err: StageFailed | NotReady | OutOfMemory | ConfigError) -> None:
         # Another answer may have met with the same failure, and stepped down already.
         if self._ladder.rung == self._rung and not self._ladder.failed(err, begun=self._progress.count > 0):
             raise err

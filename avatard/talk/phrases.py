@@ -7,15 +7,13 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, VideoFrame
+from avatard.api.flow import FPS, FRAME_SAMPLES, Samples, Sentence, VideoFrame
+from avatard.talk.pictures import Packed, Packer, Unpacker
 from avatard.talk.reels import Reel
 
-QUALITY = 95
-"""Of the JPEG pictures: no difference is seen, and one of 512 x 512 takes some 40 kB."""
 REMEMBERED = 1000
 """Sentences of which it is known that they were said."""
 SHARE = 0.5
@@ -28,13 +26,13 @@ class Phrase:
 
     sound: Samples
     """48 kHz, a whole number of frames."""
-    pictures: tuple[bytes | None, ...]
-    """JPEG; None repeats the last."""
+    pictures: tuple[Packed | None, ...]
+    """None repeats the last."""
 
     @property
     def bytes(self) -> int:
         """What it takes."""
-        return self.sound.nbytes + sum(len(picture) for picture in self.pictures if picture is not None)
+        return self.sound.nbytes + sum(picture.bytes for picture in self.pictures if picture is not None)
 
     @property
     def seconds(self) -> float:
@@ -43,10 +41,11 @@ class Phrase:
 
     async def frames(self, sentence: Sentence) -> AsyncGenerator[VideoFrame, None]:
         """Yield its frames as those of this sentence."""
+        unpacker = Unpacker()
         for index, picture in enumerate(self.pictures):
             await asyncio.sleep(0)
             sound = self.sound[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-            yield VideoFrame(None if picture is None else _unpacked(picture), sound, index / FPS, sentence)
+            yield VideoFrame(None if picture is None else unpacker.unpack(picture), sound, index / FPS, sentence)
 
 
 class Phrases:
@@ -127,17 +126,17 @@ class Recorder:
         """Take at most so many bytes."""
         self._longest, self._bytes = longest, 0
         self._sound: list[Samples] = []
-        self._pictures: list[bytes | None] = []
-        self._seen = False
+        self._pictures: list[Packed | None] = []
+        self._packer = Packer()
 
     def take(self, frame: VideoFrame) -> None:
         """Take the next frame."""
         if self._bytes > self._longest:
             return
-        packed = None if frame.pixels is None else _packed(frame.pixels)
+        packed = None if frame.pixels is None else self._packer.pack(frame.pixels)
         self._sound.append(frame.audio)
         self._pictures.append(packed)
-        self._bytes += frame.audio.nbytes + len(packed or b"")
+        self._bytes += frame.audio.nbytes + (0 if packed is None else packed.bytes)
 
     def phrase(self, pictures: bool) -> Phrase | None:
         """What was taken; None where that is not a whole sentence: too long, or pictures are missing in it."""
@@ -151,16 +150,3 @@ def key_of(sentence: Sentence, *made_by: object) -> str:
     """The content hash of a sentence as said by this voice, and shown by this face."""
     text = repr((sentence.text, sentence.language, made_by))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _packed(picture: Pixels) -> bytes:
-    import cv2  # whoever draws pictures has it
-
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return data.tobytes()
-
-
-def _unpacked(data: bytes) -> Pixels:
-    import cv2
-
-    return cast("Pixels", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))

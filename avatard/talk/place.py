@@ -27,6 +27,9 @@ CANCEL_LIMIT = 5.0
 TURN_LIMIT = 120.0
 """Seconds without a change or a frame after which a turn is stuck; each stage has a shorter limit of its own."""
 
+DROPPED = "stopped before it began"
+"""What the sender of a queued turn is told."""
+
 _inside: contextvars.ContextVar[int] = contextvars.ContextVar("turn", default=0)
 
 
@@ -50,6 +53,8 @@ class Place:
         self._source, self._session = source, session
         self.state: State = "idle"
         self.volume = 100
+        self.invite: Callable[[], None] = lambda: None
+        """Listens for what the person has to say to the answer, without a wake word."""
         self.current: Request | None = None
         self._means, self._news, self._start = means, means.news, start
         self._task: asyncio.Task[None] | None = None
@@ -113,11 +118,19 @@ class Place:
                 await self._end_turn()
         self._next()
 
+    async def withdraw(self, turn: int) -> None:
+        """End one turn, in progress or queued; its sender is told."""
+        for request in [request for request in self._queue if request.turn == turn]:
+            self._queue.remove(request)
+            request.end(TurnReport(turn, request.source, interrupted=True, error=DROPPED))
+        if self.current is not None and self.current.turn == turn:
+            await self.interrupt()
+
     async def stop(self) -> None:
         """End the turn in progress and drop what waits; the senders are told."""
         dropped, self._queue = self._queue, []
         for request in dropped:
-            request.end(TurnReport(request.turn, request.source, interrupted=True, error="stopped before it began"))
+            request.end(TurnReport(request.turn, request.source, interrupted=True, error=DROPPED))
         await self.interrupt()
 
     def set_volume(self, percent: int) -> None:
@@ -187,6 +200,8 @@ class Place:
             await self._apologise(turn, err)
         else:
             self._recovered()
+            if turn.invites and not self._queue:
+                self.invite()
         finally:
             if self._task is asyncio.current_task():  # or it was stuck, and another has taken its place
                 self._leave()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Generic, Literal, TypeVar
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
-from avatard.api.news import EngineChanged, News
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
+from avatard.api.news import EngineChanged, News, Problem
 
 T = TypeVar("T")
 Reason = Literal["memory", "speed"]
@@ -20,13 +20,16 @@ class Ranking(Generic[T]):
     """Engines in the order of the configuration, opened when they are needed."""
 
     def __init__(
-        self, stage: str, candidates: Sequence[tuple[str, Callable[[], Awaitable[T]]]], news: News | None = None
-    ) -> None:
-        """Take (name, opener) pairs, the best first; tell the news when another serves."""
+        self, stage: str, candidates: Sequence[tuple[str, Callable[[], Awaitable[T]]]], news: News | None = None,
+        ailing: Container[str] = (),
+    ) -> None:  # fmt: skip
+        """Take (name, opener) pairs, the best first; tell the news who serves, and who is ``ailing`` no more."""
         self.stage = stage
         self._candidates = list(candidates)
-        self._news = news
+        self._news, self._ailing = news, ailing
         self._opened: dict[int, T] = {}
+        self._broken: set[str] = set()
+        """What the user must change: two engines may be of one platform."""
         self._aside: dict[int, Reason | Literal["failure"]] = {}
         self._at = 0
         self._opening = asyncio.Lock()
@@ -70,7 +73,7 @@ class Ranking(Generic[T]):
         """Open, if need be, and return the engine that serves.
 
         Raises:
-            NotReady, OutOfMemory, StageFailed: of the last one, when none can be had.
+            ConfigError, NotReady, OutOfMemory, StageFailed: of the last one, when none can be had.
         """
         async with self._opening:
             if not self._candidates:
@@ -79,9 +82,10 @@ class Ranking(Generic[T]):
                 _, opener = self._candidates[at]
                 try:
                     self._opened[at] = await opener()
-                except (NotReady, OutOfMemory, StageFailed) as err:
+                    self._tell(at, "")
+                except (ConfigError, NotReady, OutOfMemory, StageFailed) as err:
                     # While it was tried, the governor may have chosen another already.
-                    if at == self._at and not self.step_down(err):
+                    if at == self._at and (self.below is None or not self.step_down(err)):
                         raise
             return self._opened[at]
 
@@ -94,7 +98,7 @@ class Ranking(Generic[T]):
         """Open the engine that stepped aside for this reason, without letting it serve.
 
         Raises:
-            NotReady, OutOfMemory, StageFailed: it cannot be had.
+            ConfigError, NotReady, OutOfMemory, StageFailed: it cannot be had.
         """
         async with self._opening:
             at = self._above(reason)
@@ -106,13 +110,16 @@ class Ranking(Generic[T]):
         """Let the next one serve; False where there is none.
 
         An engine that failed stays aside; one that stepped aside for want of memory or speed comes back with
-        ``step_up``, which only whoever looks after that can say.
+        ``step_up``, which only whoever looks after that can say. What the user must change is a problem
+        until it was opened all the same.
         """
+        if isinstance(why, ConfigError):
+            self._tell(self._at, str(why))
         if self.below is None:
             return False
         log.warning("%s: %s does not serve (%s); going on with %s", self.stage, self.name, why, self.below)
         if self._aside.get(self._at) != "failure":
-            self._aside[self._at] = "failure" if isinstance(why, StageFailed | NotReady) else reason
+            self._aside[self._at] = "failure" if isinstance(why, StageFailed | NotReady | ConfigError) else reason
         self._go_to(self._at + 1, str(why))
         return True
 
@@ -132,6 +139,16 @@ class Ranking(Generic[T]):
         log.info("%s: %s serves again (%s)", self.stage, self._candidates[at][0], why)
         self._go_to(at, why)
         return True
+
+    def _tell(self, at: int, what: str) -> None:
+        """Tell what is wrong with an engine; nothing: it can be had, where something was wrong before."""
+        where = f"{self.stage}.{self._candidates[at][0]}"
+        if what:
+            self._broken.add(where)
+        elif where in self._broken or where not in self._ailing:
+            return
+        if self._news is not None:
+            self._news.publish(Problem(where, what, over=not what))
 
     def _above(self, reason: Reason) -> int | None:
         at = next((at for at in range(self._at - 1, -1, -1) if self._aside.get(at) != "failure"), None)

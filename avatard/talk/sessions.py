@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from avatard.api.errors import Refused
 from avatard.api.flow import Exchange, SessionView
 
+LONGEST_ID = 200
+"""Characters"""
 ROOM = "room"
 """The place's own session: whoever stands in the room is always answered."""
 
@@ -48,6 +51,8 @@ class Sessions:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         """Keep ``limit`` sessions of ``history`` exchanges each."""
+        self.keep: Callable[[list[dict[str, Any]]], None] = lambda sessions: None
+        """Called with all of them after each turn of one, and when any was dropped."""
         self.check: Callable[[], Awaitable[None]] = always
         """Raises ``Refused`` where there is no memory for another session; the governor's."""
         self._limit, self._expire, self._history = limit, expire_seconds, history
@@ -107,6 +112,7 @@ class Sessions:
         finally:
             session.speaking -= 1
             self._use(session)
+            self._tell()
 
     def expire(self) -> list[str]:
         """Drop those that were not used for long; say which."""
@@ -116,6 +122,26 @@ class Sessions:
     def end_idle(self) -> list[str]:
         """Drop every session that is not speaking; say which."""
         return self._end([s for s in self._sessions.values() if not s.speaking])
+
+    def restore(self, kept: Iterable[Mapping[str, Any]]) -> None:
+        """Take up what was kept, less what has expired meanwhile.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is not what was kept.
+        """
+        for one in kept:
+            age = max(0.0, time.time() - float(one["used"]))
+            if age < self._expire and len(self._sessions) < self._limit:
+                history = [Exchange(*map(str, exchange)) for exchange in one["history"]][-self._history :]
+                id = str(one["id"])[:LONGEST_ID]
+                self._sessions[id] = Session(id, deque(history, maxlen=self._history), self._clock() - age)
+
+    def _tell(self) -> None:
+        now, unix = self._clock(), time.time()
+        self.keep([
+            {"id": s.id, "used": unix - (now - s.used), "history": [[e.heard, e.said, e.unsaid] for e in s.history]}
+            for s in self._sessions.values() if s.history
+        ])  # fmt: skip
 
     def _use(self, session: Session) -> None:
         session.used = self._clock()
@@ -128,4 +154,6 @@ class Sessions:
     def _end(self, sessions: list[Session]) -> list[str]:
         for session in sessions:
             del self._sessions[session.id]
+        if sessions:
+            self._tell()
         return [session.id for session in sessions]

@@ -1,49 +1,73 @@
-"""Timers that ring."""
+"""Timers that ring until somebody stops them, and outlive the daemon."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from avatard.api.context import Pulse
-from avatard.api.door import TimerView
+from avatard.api.door import Ticket
 from avatard.api.errors import AvatardError, Refused
+from avatard.api.news import News, TimersChanged, TimerView, TurnReport
 from avatard.talk.orders import Orders
+from avatard.talk.place import DROPPED
+
+log = logging.getLogger(__name__)
 
 LONGEST = 24 * 3600.0
 """Seconds"""
+NAME = 80
+"""Characters of a name."""
 RING_AGAIN = 1.0
 """Seconds after which a ring that could not be handed over is tried again."""
 RING_LIMIT = 10.0
 """Seconds that it may take to hand a ring over."""
+LOOK = 30.0
+"""Seconds after which the clock is looked at again while a timer runs: it may have been set."""
+STALE = 3600.0
+"""Seconds after its end within which a timer still rings that ended while nothing ran."""
 
 
 @dataclass(slots=True)
 class Timer:
-    """One timer; ``due`` in monotonic seconds."""
+    """One timer."""
 
     id: int
     name: str
     seconds: float
-    due: float
+    ends: float
+    """Unix time: what a restart, and a clock that is set right after a start without network, leave true"""
     where: Orders | None = None
     """Where it was asked for, and rings; None: in the room."""
+    turn: int | None = None
+    """In which it rings"""
+
+    @property
+    def left(self) -> float:
+        """Seconds until it rings."""
+        return max(0.0, self.ends - time.time())
 
     def view(self) -> TimerView:
         """What others may know of it."""
-        return TimerView(self.id, self.name, max(0.0, self.due - time.monotonic()), False)
+        return TimerView(self.id, self.name, self.left, self.turn is not None, self.ends)
 
 
 class Timers:
     """Waits for the next timer to end and calls ``ring``."""
 
-    def __init__(self, ring: Callable[[Timer], Awaitable[None]], most: int = 16) -> None:
-        """Call ``ring(timer)`` for each timer that ends; allow ``most`` at once."""
-        self._ring, self._most = ring, most
+    def __init__(
+        self, ring: Callable[[Timer], Awaitable[Ticket]], news: News, most: int = 16
+    ) -> None:
+        """Call ``ring(timer)`` for each timer that ends; its turn ends when somebody has stopped it."""
+        self.keep: Callable[[list[dict[str, Any]]], None] = lambda timers: None
+        """Called with all of them whenever they change."""
+        self._ring, self._news, self._most = ring, news, most
         self._ids = itertools.count(1)
         self._timers: dict[int, Timer] = {}
         self._changed = asyncio.Event()
@@ -58,43 +82,102 @@ class Timers:
             raise Refused(f"a timer of {seconds:g} s: give between 1 second and 24 hours")
         if len(self._timers) >= self._most:
             raise Refused(f"there are {self._most} timers already: cancel one first")
-        timer = Timer(next(self._ids), name, seconds, time.monotonic() + seconds, where)
+        timer = Timer(next(self._ids), " ".join(name.split())[:NAME], seconds, time.time() + seconds, where)
         self._timers[timer.id] = timer
-        self._changed.set()
+        self._tell()
         return timer.view()
 
-    def cancel(self, id: int | None = None) -> TimerView | None:
-        """Cancel one, the next to end without ``id``."""
-        timer = min(self._timers.values(), key=lambda t: t.due, default=None) if id is None else self._timers.get(id)
-        if timer is None:
+    def add(self, seconds: float, id: int | None = None, name: str = "") -> TimerView | None:
+        """Let one end later (earlier, where ``seconds`` is below 0); None where there is no such one.
+
+        Raises:
+            Refused: it would end in the past, or be too long.
+        """
+        timer = self._found(id, name)
+        if timer is None or timer.turn is not None:
             return None
-        del self._timers[timer.id]
-        self._changed.set()
+        if not 1 <= timer.left + seconds <= LONGEST:
+            raise Refused(f"{seconds:+g} s: the timer would end in {timer.left + seconds:.0f} s")
+        timer.ends += seconds
+        timer.seconds += seconds
+        self._tell()
         return timer.view()
+
+    def cancel(self, id: int | None = None, name: str = "") -> Timer | None:
+        """Cancel one, the next to end without ``id`` and ``name``; None where there is no such one."""
+        timer = self._found(id, name)
+        if timer is not None:
+            del self._timers[timer.id]
+            self._tell()
+        return timer
 
     def views(self) -> tuple[TimerView, ...]:
-        """All that run, the next to end first."""
-        return tuple(timer.view() for timer in sorted(self._timers.values(), key=lambda t: t.due))
+        """All that run or ring, the next to end first."""
+        return tuple(timer.view() for timer in sorted(self._timers.values(), key=lambda t: t.ends))
+
+    def restore(self, kept: Iterable[Mapping[str, Any]]) -> None:
+        """Take up what was kept; what ended too long ago does not ring any more.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is not what was kept.
+        """
+        for one in kept:
+            timer = Timer(int(one["id"]), str(one["name"])[:NAME], float(one["seconds"]), float(one["ends"]))
+            if not (math.isfinite(timer.ends) and math.isfinite(timer.seconds)):
+                raise ValueError(f"timer {timer.id}: {timer.ends} is no time")
+            if time.time() - timer.ends > STALE:
+                log.warning("timer %s ended while nothing ran, and does not ring", timer.name or timer.id)
+            elif len(self._timers) < self._most:
+                # A clock that was set back must not let it run for longer than it was set.
+                timer.ends = min(timer.ends, time.time() + timer.seconds)
+                self._timers[timer.id] = timer
+        self._ids = itertools.count(max(self._timers, default=0) + 1)
+        self._tell()
 
     async def run(self, pulse: Pulse) -> None:
         """Ring what ends, for ever."""
         while True:
             pulse.beat(math.inf)
             self._changed.clear()
-            first = min(self._timers.values(), key=lambda t: t.due, default=None)
-            wait = None if first is None else first.due - time.monotonic()
-            if first is not None and wait is not None and wait <= 0:
-                del self._timers[first.id]
+            first = min((t for t in self._timers.values() if t.turn is None), key=lambda t: t.ends, default=None)
+            if first is not None and first.left <= 0:
                 pulse.beat(RING_LIMIT)
-                try:
-                    await self._ring(first)
-                except AvatardError:
-                    # Nobody can ring while the house is opened again or too much waits to be said.
-                    first.due = time.monotonic() + RING_AGAIN
-                    self._timers[first.id] = first
+                await self._begin(first)
                 continue
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(None if first is None else min(LOOK, first.left)):
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    async def _begin(self, timer: Timer) -> None:
+        try:
+            ticket = await self._ring(timer)
+        except AvatardError:
+            # Nobody can ring while the house is opened again or too much waits to be said.
+            timer.ends = time.time() + RING_AGAIN
+            return
+        timer.turn = ticket.turn
+        asyncio.ensure_future(ticket.finished).add_done_callback(lambda ended: self._stopped(timer, ended))
+        self._tell()
+
+    def _stopped(self, timer: Timer, ended: asyncio.Future[TurnReport]) -> None:
+        if self._timers.get(timer.id) is not timer:
+            return
+        timer.turn = None
+        if ended.cancelled() or ended.result().error == DROPPED:
+            timer.ends = time.time() + RING_AGAIN  # it was never heard
+        else:
+            del self._timers[timer.id]
+        self._tell()
+
+    def _found(self, id: int | None, name: str) -> Timer | None:
+        wanted = " ".join(name.casefold().split())
+        among = [t for t in self._timers.values() if id in (None, t.id) and wanted in ("", t.name.casefold())]
+        return min(among, key=lambda t: t.ends, default=None)
+
+    def _tell(self) -> None:
+        self._changed.set()
+        kept = [{"id": t.id, "name": t.name, "seconds": t.seconds, "ends": t.ends} for t in self._timers.values()]
+        self.keep(kept)
+        self._news.publish(TimersChanged(self.views()))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.stages import LipSyncRenderer
 from avatard.talk.drawing import Drawing
 from avatard.talk.sound import Sound
@@ -48,7 +48,7 @@ class Trial:
             while (taken := self._drawing.taken()) is not None:
                 self._count += 1
                 self._tempo.drew(taken[1])
-        except (StageFailed, NotReady, OutOfMemory):
+        except (StageFailed, NotReady, OutOfMemory, ConfigError):
             self._tell(None)
             return True
         if self._count < PROOF or (load := self._tempo.load) is None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.talk.plain import said
@@ -51,6 +51,18 @@ class Answer:
         self._turn, self._voice, self._news = turn, voice, news
         self._timeline, self._language = timeline, language
         self._told = 0
+        self._sentences: list[Sentence] = []
+
+    @property
+    def unsaid(self) -> str:
+        """What was still to be said, from the sentence on that was cut off."""
+        heard = {sentence.index for sentence in self.spoken.sentences(self._voice.displays.shown, self.complete)}
+        return " ".join(s.text for s in self._sentences if not (self.complete or s.aside or s.index in heard))
+
+    @property
+    def asks(self) -> bool:
+        """Whether the last that was said is a question."""
+        return self.text.rstrip().endswith(("?", "？"))
 
     @property
     def said(self) -> str:
@@ -80,7 +92,7 @@ class Answer:
             if isinstance(film, Reel):
                 frames = self._again(noted, film)
             else:
-                sentences = ahead(said(split(noted, self._language)), SENTENCES_AHEAD)
+                sentences = ahead(self._noting(said(split(noted, self._language))), SENTENCES_AHEAD)
                 frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
                 frames = frames if film is None else film.frames(frames)
             follower = tasks.create_task(self._follow())
@@ -125,6 +137,12 @@ class Answer:
                 yield token
         self._news.publish(Replied(self._turn, self.text.strip()))
 
+    async def _noting(self, sentences: AsyncGenerator[Sentence, None]) -> AsyncGenerator[Sentence, None]:
+        async with aclosing(sentences):
+            async for sentence in sentences:
+                self._sentences.append(sentence)
+                yield sentence
+
     async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[Piece, None]:
         seconds = 0.0
         phrases = self._voice.phrases
@@ -158,7 +176,7 @@ class Answer:
                         begun = True
                         yield resampler(piece)
                 return
-            except (StageFailed, NotReady, OutOfMemory) as err:
+            except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
                 # Before its first sound the sentence can still be said by the next engine.
                 if begun or not self._voice.tts.give_up(engine, err):
                     raise

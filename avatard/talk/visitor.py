@@ -66,9 +66,13 @@ class Visitor:
         """Start a timer; it rings here, or in the room once he has left."""
         return self._door.timers.start(seconds, name, self._orders)
 
-    async def cancel_timer(self, id: int | None = None) -> TimerView | None:
-        """Cancel a timer."""
-        return self._door.timers.cancel(id)
+    async def add_to_timer(self, seconds: float, id: int | None = None, name: str = "") -> TimerView | None:
+        """Let a timer end later."""
+        return await self._door.add_to_timer(seconds, id, name)
+
+    async def cancel_timer(self, id: int | None = None, name: str = "") -> TimerView | None:
+        """Cancel a timer, or stop its ring."""
+        return await self._door.cancel_timer(id, name)
 
     def status(self) -> Status:
         """What is going on here."""

@@ -12,10 +12,12 @@ import time
 
 import numpy as np
 import soxr
-from data import RATE, held_out, person, usual
+from data import RATE
+from heldout import Recording, held_out, made_up, person, usual
 from numpy.typing import NDArray
 from phones import GRID, Track
 from speech import Espeak
+from voices import ORDINARY
 
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE
 from avatard.face.shapes import MouthTracker
@@ -46,7 +48,7 @@ def correlation(a: NDArray[np.floating], b: NDArray[np.floating], lag: int) -> f
     return float(np.corrcoef(a[max(0, lag) : count + min(0, lag)], b[max(0, -lag) : count - max(0, lag)])[0, 1])
 
 
-def judged(recordings: list[tuple[NDArray[np.int16], Track]]) -> dict[str, object]:
+def judged(recordings: list[Recording]) -> dict[str, object]:
     """Compare with what is known of the recordings."""
     seen, truth, closed = [], [], []
     for sound, track in recordings:
@@ -93,6 +95,8 @@ def main() -> None:
     """Print the figures as JSON."""
     espeak = Espeak()
     figures: dict[str, object] = {"usual_voice": judged(usual(espeak)), "unseen": judged(held_out(espeak))}
+    figures["ordinary"] = judged(held_out(espeak, ORDINARY))
+    figures["made_up"] = judged(made_up(espeak))
     if shutil.which("flite"):
         figures["unseen_person"] = judged(person())
     figures |= {"most_movement_without_speech": stillness(), "microseconds": cost()}

@@ -7,10 +7,11 @@ import subprocess
 import tempfile
 import wave
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from phones import BILABIAL, Phone, plain
+from phones import Phone, plain
 
 SYNCHRONOUS, PHONEME_EVENTS, IPA, UTF8 = 2, 1, 2, 1
 """espeak-ng speak_lib.h: AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_PHONEME_EVENTS and _IPA, espeakCHARS_UTF8"""
@@ -18,6 +19,8 @@ RATE, VOLUME, PITCH, SPAN = 1, 2, 3, 4
 """espeakRATE, espeakVOLUME, espeakPITCH, espeakRANGE"""
 END, WORD, PHONEME = 0, 1, 7
 """espeakEVENT_LIST_TERMINATED, _WORD, _PHONEME"""
+GAP = 0.08
+"""Seconds: a pause between words that is longer is one."""
 
 
 class _Id(ctypes.Union):
@@ -72,6 +75,23 @@ def flite(text: str, voice: str, stretch: float = 1.0) -> Spoken:
     return Spoken(np.frombuffer(data, np.int16), rate, phones)
 
 
+MADE = "made"
+"""The variant that is whatever ``Espeak.make`` was given last."""
+
+
+def _linked(data: Path, folder: Path) -> Path:
+    """Lay out espeak-ng's data again, so that a variant can be added: all are links."""
+    own = folder / "espeak-ng-data"
+    inner = (Path(), Path("voices"), Path("voices", "!v"))
+    (own / inner[-1]).mkdir(parents=True)
+    for part in inner:
+        for path in (data / part).iterdir():
+            if not (own / part / path.name).exists():
+                (own / part / path.name).symlink_to(path)
+    (own / inner[-1] / MADE).write_text(f"language variant\nname {MADE}\n")
+    return own
+
+
 class Espeak:
     """The library; it has global state, so there is one in a process."""
 
@@ -80,14 +100,20 @@ class Espeak:
         import espeakng_loader
 
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = espeakng_loader.get_data_path().encode()
-        self._rate = self._lib.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS | IPA)
+        self._folder = tempfile.TemporaryDirectory()
+        data = _linked(Path(espeakng_loader.get_data_path()), Path(self._folder.name))
+        self._made = data / "voices" / "!v" / MADE
+        self._rate = self._lib.espeak_Initialize(SYNCHRONOUS, 0, str(data).encode(), PHONEME_EVENTS | IPA)
         if self._rate <= 0:
             raise RuntimeError("espeak-ng found no voice data")
         self._callback = _Callback(self._heard)
         self._lib.espeak_SetSynthCallback(self._callback)
         self._sound = bytearray()
         self._events: list[tuple[int, int, str]] = []
+
+    def make(self, variant: str) -> None:
+        """Let the variant ``made`` be what this file's content says."""
+        self._made.write_text(variant)
 
     def speak(self, text: str, voice: str, rate: int = 165, pitch: int = 50, span: int = 50) -> Spoken:
         """Speak a text.
@@ -111,14 +137,22 @@ class Espeak:
         return Spoken(sound, self._rate, self._phones(len(sound) / self._rate))
 
     def _phones(self, seconds: float) -> list[Phone]:
-        """What lies between a word's mark and its first sound is a pause, or the closure before p, b and m."""
-        out: list[Phone] = []
+        """What lies between a word's mark and its first sound belongs to both: no mouth rests for a twentieth second.
+
+        It is silence as before a p within a word, which espeak-ng counts as the sound before.
+        """
         ends = [event[1] / self._rate for event in self._events[1:]] + [seconds]
-        for (kind, sample, ipa), end in zip(self._events, ends, strict=True):
-            out.append(Phone(ipa if kind == PHONEME else "", sample / self._rate, end))
-        for at in range(len(out) - 1):
-            if not out[at].ipa and plain(out[at + 1].ipa)[:1] in BILABIAL and out[at].end - out[at].begin < 0.08:
-                out[at] = Phone(out[at + 1].ipa, out[at].begin, out[at].end)
+        out = [
+            Phone(ipa if kind == PHONEME else "", sample / self._rate, end)
+            for (kind, sample, ipa), end in zip(self._events, ends, strict=True)
+            if end > sample / self._rate
+        ]
+        for at in range(1, len(out) - 1):
+            before, gap, after = out[at - 1 : at + 2]
+            if not plain(gap.ipa) and plain(after.ipa) and gap.end - gap.begin < GAP:
+                middle = (gap.begin + gap.end) / 2
+                out[at - 1], out[at + 1] = Phone(before.ipa, before.begin, middle), Phone(after.ipa, middle, after.end)
+                out[at] = Phone("", middle, middle)
         return [phone for phone in out if phone.end > phone.begin]
 
     def _heard(self, wave: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:

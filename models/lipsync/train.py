@@ -1,4 +1,4 @@
-"""Train the mouth: python models/lipsync/train.py [--minutes 12] [--sentences 4500]; writes mouth.npz beside itself.
+"""Train the mouth: python models/lipsync/train.py; writes mouth.npz beside itself.
 
 Needs torch, soxr, espeakng-loader and pocketsphinx (its word list); runs on one thread of any processor.
 """
@@ -8,20 +8,46 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from data import PHASES, Sample, corpus
+from data import PHASES, Sample, buzzes, corpus
+from ear import Ear
 from torch import Tensor, nn
 
+from avatard.face.mel import BANDS
 from avatard.face.network import AHEAD, BEHIND, EARLY, EDGE, FALL, HUSHED, STRIDE, TAPS
+from avatard.face.shapes import APART, HUSH, SPEECH, TOGETHER, TOUCH
 
 HERE = Path(__file__).parent
 SEED = 4
-BANDS, HEARD, MIXED, KEPT, OUT = 80, 112, 224, 112, 6
+HEARD, MIXED, KEPT, OUT = 112, 224, 112, 6
 CROP, BATCH = 200, 48
 CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training: on so many sentences more, so many steps long."""
+
+    sentences: int
+    steps: int
+    rate: float
+    shape: float
+    """How much wide and round weigh."""
+    shown: float
+    """How much the mouth weighs that is shown in the end, after rest and closures are decided."""
+    seed: int
+
+
+STAGES = (
+    Stage(7000, 8000, 2e-3, 1.0, 0.0, SEED), Stage(13000, 8000, 1.2e-3, 3.0, 0.0, 9),
+    Stage(0, 5000, 9e-4, 3.0, 1.0, 10), Stage(0, 2600, 6e-4, 3.0, 1.0, 12),
+)  # fmt: skip
+BUZZES, BUZZED, HELD = 900, 0.1, 0.08
+"""How many there are of them, how often a piece is one, and how often a piece of speech has a vowel that lasts."""
 
 
 class Mouth(nn.Module):
@@ -41,49 +67,6 @@ class Mouth(nn.Module):
         return self.show(self.keep(mixed.transpose(1, 2))[0]).unflatten(2, (PHASES, OUT))
 
 
-class Ear:
-    """Another throat, microphone, room noise and telephone each time: on spectrograms, in decibels."""
-
-    def __init__(self) -> None:
-        """Work out the throats."""
-        self.warps = torch.stack([_warp(a) for a in np.linspace(0.87, 1.15, 29)])
-        self.at = torch.linspace(0, 1, BANDS)
-
-    def curve(self, count: int, tilt: float, waves: float) -> Tensor:
-        """Smooth random spectra in dB, shape (count, 80, 1)."""
-        out = torch.randn(count, 1) * tilt * (self.at - 0.5) * 2
-        for k in range(1, 7):
-            out = out + torch.randn(count, 1) * waves / math.sqrt(k) * torch.cos(math.pi * k * self.at)
-        return out[..., None]
-
-    def __call__(self, columns: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Change spectrograms (batch, 80, columns); the targets change where speech is taken out."""
-        count = len(columns)
-        db = (columns + 4) * 12.5 - 100
-        # Four of five are left nearly as they were spoken.
-        hard = torch.where(torch.rand(count, 1, 1) < 0.8, 0.2, 1.0)
-        throat = (torch.randn(count) * 4.5 * hard.view(-1) + 14).round().clamp(0, 28).long()
-        db = torch.bmm(self.warps[throat], db)
-        real = db > -95
-        gain = torch.empty(count, 1, 1).uniform_(-24, 10)
-        rough = torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(0, 2)
-        change = gain + hard * (self.curve(count, 4, 2) + rough)
-        gone = torch.rand(count, 1, 1) < 0.06
-        db = torch.where(real & ~gone, db + change, torch.full_like(db, -100))
-        top = torch.where(hard < 1, torch.ones_like(hard), torch.empty(count, 1, 1).uniform_(0.6, 1.5))
-        db = db - 60 * ((self.at[:, None] - top) * 12).clamp(0, 1)
-        low = torch.where(hard < 1, torch.zeros_like(hard), torch.empty(count, 1, 1).uniform_(-0.4, 0.1))
-        db = db - 40 * ((low - self.at[:, None]) * 20).clamp(0, 1)
-        # The speech's loudest bands are some 12 dB above -38.
-        level = -38 + gain - torch.empty(count, 1, 1).uniform_(0, 1) * 50 - torch.where(hard < 1, 24, 4)
-        level = torch.where(gone, -38 + gain - torch.empty(count, 1, 1).uniform_(0, 60), level)
-        noise = level + self.curve(count, 8, 4) + torch.randn_like(db) * torch.empty(count, 1, 1).uniform_(1, 5)
-        noise = torch.where(torch.rand(count, 1, 1) < 0.8, noise, torch.full_like(db, -120))
-        db = 10 * torch.log10(10 ** (db / 10) + 10 ** (noise / 10))
-        rest = torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
-        return ((db + 100) * 0.08 - 4).clamp(-4, 4), torch.where(gone[..., None], rest, target)
-
-
 def scaled(columns: Tensor) -> Tensor:
     """Put spectrograms (batch, 80, columns) on the scale of how loud the voice is of late."""
     fall = FALL * torch.arange(columns.shape[2])
@@ -92,43 +75,60 @@ def scaled(columns: Tensor) -> Tensor:
     return (columns - loud[:, None]).clamp(-5, 1) + 2
 
 
-def _warp(factor: float) -> Tensor:
-    """A matrix that moves a spectrum from each band's frequency to ``factor`` times it."""
-    low, high = 0.825, 44.5  # Slaney mel of 55 and 7600 Hz
-    mels = np.linspace(low, high, BANDS + 2)[1:-1]
-    hertz = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp((mels - 15) * math.log(6.4) / 27)) * factor
-    back = np.where(hertz < 1000, hertz * 3 / 200, 15 + 27 * np.log(np.maximum(hertz, 1) / 1000) / math.log(6.4))
-    place = ((back - low) / (high - low) * (BANDS + 1) - 1).clip(0, BANDS - 1)
-    floor = np.minimum(place.astype(int), BANDS - 2)
-    matrix = np.zeros((BANDS, BANDS), np.float32)
-    matrix[np.arange(BANDS), floor] = 1 - (place - floor)
-    matrix[np.arange(BANDS), floor + 1] = place - floor
-    return torch.from_numpy(matrix)
-
-
-def loss_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Squared distance, more where lips must meet; what wide, round and teeth do in a pause matters less."""
-    shown, speech, closed = torch.sigmoid(logits), target[..., 4:5], target[..., CLOSED:]
-    aside = (0.4 + 0.6 * speech).expand(-1, -1, -1, 2)
-    weight = torch.cat([1.5 + 4 * closed, aside, 0.3 + 0.3 * speech, 0.3 + 0 * speech], -1)
-    places = (weight * (shown[..., :5] - target[..., :5]) ** 2).mean()
-    pace = ((shown[:, 1:] - shown[:, :-1]) - (target[:, 1:] - target[:, :-1]))[..., :4].square().mean()
+def loss_of(logits: Tensor, target: Tensor, stage: Stage) -> Tensor:
+    """Squared distance, more where lips must meet; what wide and round do in a pause matters less."""
+    seen, speech, closed = torch.sigmoid(logits), target[..., 4:5], target[..., CLOSED:]
+    aside = stage.shape * (0.4 + 0.6 * speech).expand(-1, -1, -1, 2)
+    weight = torch.cat([4 + 5 * closed, aside, 0.3 + 0.3 * speech, 0.5 + 0 * speech], -1)
+    places = (weight * (seen[..., :5] - target[..., :5]) ** 2).mean()
+    pace = ((seen[:, 1:] - seen[:, :-1]) - (target[:, 1:] - target[:, :-1]))[..., :4].square().mean()
     shut = nn.functional.binary_cross_entropy_with_logits(logits[..., CLOSED:], closed)
-    return places + 0.25 * pace + 0.02 * shut
+    matters = torch.tensor([0.0, 0.4, 0.4, 0.2]) + torch.tensor([1.0, 0.0, 0.0, 0.0]) * (1 + 7 * closed)
+    shown = (matters * (as_shown(seen) - target[..., :4]) ** 2).sum(-1).mean()
+    return places + 0.25 * pace + 0.03 * shut + stage.shown * shown
 
 
-def crops(samples: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Cut pieces of random samples; what is outside is silence, and a third begins with it."""
+def as_shown(seen: Tensor) -> Tensor:
+    """The mouth in the end, after rest and closures are decided, as ``avatard/face/shapes.py`` does it."""
+    awake = ((seen[..., 4:5] - HUSH) / (SPEECH - HUSH)).clamp(0, 1)
+    free = 1 - ((seen[..., CLOSED:] - APART) / (TOGETHER - APART)).clamp(0, 1)
+    parted = free * ((seen[..., :1] - TOUCH) / (1 - TOUCH)).clamp(min=0)
+    rest = torch.tensor([0.0, 0.5, 0.0, 0.0])
+    return rest + awake * (torch.cat([parted, seen[..., 1:4]], -1) - rest)
+
+
+def crops(samples: list[Sample], buzzed: list[Sample], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Cut pieces of random samples; what is outside is silence, and a third begins with it.
+
+    In some of the speech a vowel lasts: a held note is no hum.
+    """
     columns = np.full((BATCH, CROP, BANDS), -4, np.float32)
     target = np.tile(np.array([0, 0.5, 0, 0, 0, 0], np.float32), (BATCH, CROP, PHASES, 1))
-    for row, number in enumerate(rng.integers(len(samples), size=BATCH)):
-        one = samples[number]
+    for row in range(BATCH):
+        among = buzzed if rng.random() < BUZZED else samples
+        one = among[int(rng.integers(len(among)))]
         at = int(rng.integers(0, max(1, len(one.columns) - CROP)))
         lead = int(rng.integers(0, 80)) if rng.random() < 0.33 else 0
         size = min(CROP - lead, len(one.columns) - at)
         part = slice(lead, lead + size)
         columns[row, part], target[row, part] = one.columns[at : at + size], one.target[at : at + size]
+        if among is samples and rng.random() < HELD:
+            _hold(columns[row], target[row], rng)
     return torch.from_numpy(columns).transpose(1, 2), torch.from_numpy(target)
+
+
+def _hold(columns: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> None:
+    """Let one vowel of a piece last 0.1 to 1.2 s longer, trembling a little; what comes after is moved."""
+    now = target[:, PHASES // 2]
+    places = np.flatnonzero((now[:, 4] > 0.97) & (now[:, 0] > 0.15) & (columns.max(1) > 0))
+    if not len(places):
+        return
+    at, lasts = int(rng.choice(places)), int(rng.integers(8, 96))
+    for row in (columns, target):
+        row[at + lasts :] = row[at : len(row) - lasts].copy()
+        row[at : at + lasts] = row[at]
+    part = columns[at : at + lasts]
+    part += rng.normal(0, rng.uniform(0, 0.12), part.shape)
 
 
 def save(state: dict[str, Tensor], path: Path) -> None:
@@ -148,43 +148,19 @@ def save(state: dict[str, Tensor], path: Path) -> None:
     np.savez_compressed(path, **stored)
 
 
-def main() -> None:
-    """Make the corpus, train for the time given, store the weights' running mean."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=9000)
-    parser.add_argument("--sentences", type=int, default=3600)
-    parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
-    parser.add_argument("--cache", type=Path, help="keep the corpus here, or take it from here")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    rng = np.random.default_rng(SEED)
-    began = time.monotonic()
-    if args.cache and args.cache.exists():
-        kept = np.load(args.cache)
-        cuts = kept["cuts"]
-        samples = [Sample(*pair) for pair in zip(np.split(kept["c"], cuts), np.split(kept["t"], cuts), strict=True)]
-    else:
-        samples = corpus(args.sentences, SEED)
-        if args.cache:
-            cuts = np.cumsum([len(s.columns) for s in samples])[:-1]
-            np.savez(args.cache, c=np.concatenate([s.columns for s in samples]),
-                     t=np.concatenate([s.target for s in samples]), cuts=cuts)  # fmt: skip
-    hours = sum(len(s.columns) for s in samples) / 80 / 3600
-    print(f"{len(samples)} sentences, {hours:.1f} h, made in {time.monotonic() - began:.0f} s", flush=True)
-    net, ear = Mouth(), Ear()
-    print(sum(p.numel() for p in net.parameters()), "weights", flush=True)
-    best = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
+def learn(net: Mouth, samples: list[Sample], buzzed: list[Sample], stage: Stage, out: Path) -> None:
+    """Train for a stage, the rate falling as a cosine; ``net`` becomes the weights' running mean, stored too."""
+    rng, ear, began = np.random.default_rng(stage.seed), Ear(), time.monotonic()
+    best = torch.optim.AdamW(net.parameters(), lr=stage.rate, weight_decay=0.01)
     mean = {name: value.clone() for name, value in net.state_dict().items()}
     lately = 0.0
-    for step in range(args.steps):
+    for step in range(stage.steps):
         for group in best.param_groups:
-            group["lr"] = 2e-3 * min(1, step / 200) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps)) + 1e-6
-        columns, target = ear(*crops(samples, rng))
-        logits = net(scaled(columns))
+            falling = 0.5 + 0.5 * math.cos(math.pi * step / stage.steps)
+            group["lr"] = stage.rate * min(1, step / 200) * falling + 1e-6
+        columns, target = ear(*crops(samples, buzzed, rng))
         first = EDGE + BEHIND
-        seen = target[:, first : CROP - AHEAD - EDGE : 3]
-        loss = loss_of(logits, seen)
+        loss = loss_of(net(scaled(columns)), target[:, first : CROP - AHEAD - EDGE : 3], stage)
         best.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -194,8 +170,34 @@ def main() -> None:
             mean[name].lerp_(value, 0.005 if step > 500 else 0.1)
         if step % 200 == 199:
             print(f"step {step + 1}  loss {lately:.5f}  {time.monotonic() - began:.0f} s", flush=True)
-        if step % 500 == 499 or step == args.steps - 1:
-            save(mean, args.out)
+        if step % 500 == 499 or step == stage.steps - 1:
+            save(mean, out)
+    net.load_state_dict(mean)
+
+
+def main() -> None:
+    """Make the corpus and train; make more of it and train on all; then train what is shown in the end.
+
+    What is stored is two parts of the last weights and one of those before the shown mouth was trained.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--share", type=float, default=1.0, help="of the sentences and steps: small to try it out")
+    parser.add_argument("--out", type=Path, default=HERE / "mouth.npz")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    net, samples = Mouth(), list[Sample]()
+    print(sum(p.numel() for p in net.parameters()), "weights", flush=True)
+    buzzed = buzzes(max(1, round(BUZZES * args.share)), SEED)
+    for full in STAGES:
+        count, steps = round(full.sentences * args.share), max(1, round(full.steps * args.share))
+        stage = replace(full, sentences=count, steps=steps)
+        samples += corpus(stage.sentences, stage.seed)
+        print(f"{len(samples)} sentences, {sum(len(s.columns) for s in samples) / 80 / 3600:.1f} h", flush=True)
+        learn(net, samples, buzzed, stage, args.out)
+        if not stage.shown:
+            before = {name: value.clone() for name, value in net.state_dict().items()}
+    save({name: torch.lerp(before[name], value, 2 / 3) for name, value in net.state_dict().items()}, args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1000:.0f} kB")
 
 

@@ -35,12 +35,15 @@ def figures() -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-# What is aimed at is 0.95 for the opening and 0.92 for the others in every voice. The opening is short of it, by a
-# thousandth in the usual voice and by more in odd ones (models/lipsync/README.md); these are what must not be lost.
+# What is aimed at is 0.95 for the opening and 0.92 for wide and round. All is reached but for the opening in unseen
+# voices: short by a thousandth or two in ordinary ones (f4, m5, klatt4) and by a hundredth with the odd ones among them
+# (Andy, belinda, boris; models/lipsync/README.md): there, what must not be lost. "made_up" are fresh voices written
+# at random, odder than any that people use.
 LEAST = [
-    ("usual_voice", "open", 0.94), ("usual_voice", "wide", 0.92), ("usual_voice", "round", 0.92),
-    ("usual_voice", "teeth", 0.92), ("unseen", "open", 0.88), ("unseen", "wide", 0.91), ("unseen", "round", 0.91),
-    ("unseen", "teeth", 0.9),
+    ("usual_voice", "open", 0.96), ("usual_voice", "wide", 0.96), ("usual_voice", "round", 0.96),
+    ("usual_voice", "teeth", 0.96), ("ordinary", "open", 0.945), ("ordinary", "wide", 0.95),
+    ("ordinary", "round", 0.95), ("ordinary", "teeth", 0.94), ("unseen", "open", 0.935), ("unseen", "wide", 0.925),
+    ("unseen", "round", 0.92), ("unseen", "teeth", 0.94), ("made_up", "open", 0.915),
 ]  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def test_unseen_sentences_are_followed_without_lag(
     assert found["lag"] == 0, found
 
 
-@pytest.mark.parametrize(("voices", "least"), [("usual_voice", 0.9), ("unseen", 0.87)])
+@pytest.mark.parametrize(("voices", "least"), [("usual_voice", 0.95), ("ordinary", 0.9), ("unseen", 0.9)])
 def test_lips_meet_on_p_b_m_and_not_on_open_vowels(figures: dict[str, Any], voices: str, least: float) -> None:
     found = figures[voices]
     assert found["shut_on_pbm"]["0.1"] >= least, found
@@ -68,13 +71,15 @@ def test_the_mouth_is_still_where_nobody_speaks(figures: dict[str, Any]) -> None
 def test_the_judged_sentences_are_not_the_trained_ones() -> None:
     sys.path.insert(0, str(RECIPE))
     try:
-        import data
+        import sentences
+        import voices
     finally:
         sys.path.remove(str(RECIPE))
-    assert not set(data.UNSEEN) & set(data.VARIANTS)
-    rng, words = np.random.default_rng(0), data.dictionary()
-    made = {data.sentence(rng, words, "en-us") for _ in range(2000)}
-    assert not {text.lower().strip(".") for text in made} & {text.lower().strip(".") for text in data.HELD_OUT}
+    assert not set(voices.UNSEEN) & set(voices.VARIANTS)
+    assert voices.UNSEEN_PERSON not in voices.PEOPLE
+    rng, words = np.random.default_rng(0), sentences.dictionary()
+    made = {sentences.sentence(rng, words, "en-us") for _ in range(2000)}
+    assert not {text.lower().strip(".") for text in made} & {text.lower().strip(".") for text in sentences.HELD_OUT}
 
 
 def test_the_weights_are_small() -> None:

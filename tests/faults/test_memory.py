@@ -260,7 +260,7 @@ def test_a_budget_that_no_chain_fits_into(tmp_path: Path) -> None:
     path.write_text("name: box\nmicrophone: scripted\ndisplay: none\nmemory:\n  budget_mb: 30\n")
     done = avatard("run", "-c", str(path))
     assert done.returncode == 78, done
-    needs = re.search(rf"{re.escape(str(path))}: memory.budget_mb: 30 is too little: .* (\d+) MB as measured; "
+    needs = re.search(rf"{re.escape(str(path))}:5: memory.budget_mb: 30 is too little: .* (\d+) MB as measured; "
                       r"write 'budget_mb: (\d+)'", done.stderr)  # fmt: skip
     assert needs is not None, done.stderr
     path.write_text(path.read_text().replace("30", needs[2]))

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Sentence, SpeechAudio, VideoFrame
-from avatard.face.shapes import REST, MouthShape
+from avatard.face.shapes import REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import RenderConfig
 from avatard.plugins.drawn.engine import Painter
 from avatard.plugins.drawn.motion import BLINK, Life, Pose
@@ -112,6 +112,17 @@ async def test_an_answer_begins_and_ends_with_the_loops_first_picture(painter: P
         frames = [frame.pixels async for frame in face.render(speech(quiet, hum(0.8), quiet))]
         assert np.array_equal(frames[0], still) and np.array_equal(frames[-1], still)
         assert not any(np.array_equal(frame, still) for frame in frames[6:-6])
+
+
+async def test_a_sound_that_comes_at_once_does_not_snap_the_mouth_open() -> None:
+    model, tracker = Here(Blank()), MouthTracker()
+    async for _frame in DrawnFace(model).render(speech(hum(0.8))):
+        pass
+    heard = tracker.feed(hum(0.8)) + tracker.finish()
+    drawn = [call[2].open for call in model.calls]
+    assert heard[0].open > 0.1, heard[0]
+    assert drawn[0] == pytest.approx(heard[0].open / 3) and drawn[1] == pytest.approx(heard[1].open * 2 / 3)
+    assert drawn[2:-1] == [shape.open for shape in heard[2:-1]]
 
 
 async def test_its_motion_grows_from_nothing_and_ends_in_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -343,3 +344,19 @@ async def test_two_with_one_id_are_told(scripted: Scripted, broker: Broker, list
 
 
 logging.getLogger("avatard").setLevel(logging.INFO)
+
+
+async def test_timers_can_be_read(scripted: Scripted, broker: Broker, listener: Listener) -> None:
+    async with bridged(scripted(**at(broker))) as (house, _):
+        await online(listener)
+        await house.door.set_timer(600, "pizza")
+        await house.door.set_timer(60, "tea")
+        kept = (await until(listener, "avatard/test/timers", lambda m: "tea" in m.text)).json()
+        assert [t["name"] for t in kept["timers"]] == ["tea", "pizza"] and kept["next"] == kept["timers"][0]["ends"]
+        left = datetime.datetime.fromisoformat(kept["next"]) - datetime.datetime.now(datetime.UTC)
+        assert 40 < left.total_seconds() < 61
+        await house.door.cancel_timer(name="tea")
+        await house.door.cancel_timer(name="pizza")
+        await until(listener, "avatard/test/timers", lambda m: m.text and m.json() == {"next": None, "timers": []})
+        kept = await asyncio.to_thread(broker.retained)
+    assert json.loads(kept["avatard/test/timers"])["timers"] == []

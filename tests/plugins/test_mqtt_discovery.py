@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatard.api.door import Status
-from avatard.api.news import State
+from avatard.api.news import Health, State
+from avatard.plugins.mqtt import publications
 from avatard.plugins.mqtt.discovery import device_message, discovery_topic, gone_since, platforms
+from avatard.plugins.mqtt.outbox import Outbox
 
 BARE = Status(state="idle", muted=False, volume=60, turn=None, queued=0, uptime_s=1.0)
 FULL = Status(
@@ -43,7 +46,7 @@ def test_the_message_is_json_and_names_device_origin_and_availability() -> None:
 def test_every_entity_has_a_name_an_id_and_what_shows_it() -> None:
     found = message()["components"]
     assert set(found) == {
-        "state", "problem", "wake", "transcript", "reply", "say", "ask", "listen", "stop", "restart", "reload",
+        "state", "timer", "problem", "wake", "transcript", "reply", "say", "ask", "listen", "stop", "restart", "reload",
         "mute", "screen", "volume", "voice", "face", "update", "memory", "tier", "latency", "fps", "temperature",
     }, set(found)  # fmt: skip
     assert len({c["name"] for c in found.values()}) == len(found)
@@ -131,3 +134,40 @@ def test_what_is_no_device_message_names_nothing(payload: bytes) -> None:
 ).map(lambda found: json.dumps(found).encode()))  # fmt: skip
 def test_whatever_lies_on_the_topic_nothing_escapes(payload: bytes) -> None:
     assert all(isinstance(p, str) for p in platforms(payload).values())
+
+
+def test_the_device_is_described_when_it_changes_and_not_with_each_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told:
+        """Who is asked how things are."""
+
+        now = FULL
+
+        def status(self) -> Status:
+            return self.now
+
+    made: list[bool] = []
+    usual = publications.device_message
+    monkeypatch.setattr(
+        publications, "device_message", lambda *args, **kw: made.append(kw["temperature"]) or usual(*args, **kw)
+    )
+    told, outbox = Told(), Outbox(10)
+    told_of = publications.Publications(
+        "den", "Den", "avatard/den", "homeassistant", True, told, outbox  # type: ignore[arg-type]
+    )  # fmt: skip
+    told_of.begin()
+    cold = Health(1, 2, "normal", 25, None, 0, 0, 0)
+    warm = replace(cold, temperature_c=41.5)
+    for _ in range(3):
+        told_of.take(cold)
+    assert made == [False]
+    told_of.take(warm)
+    told_of.take(warm)
+    assert made == [False, True]
+    told.now = replace(FULL, faces=(*FULL.faces, "another"))
+    told_of.take(warm)
+    told_of.take(warm)
+    assert made == [False, True, True]
+    told.now = replace(FULL, faces=())
+    for _ in range(4):
+        told_of.take(warm)
+    assert len(made) == 6, "what is gone is told once, and once more without it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from avatard.plugins.warp.render import AHEAD, TalkingPhotograph
 SIZE = 384
 AH, EE = MouthShape(0.9, 0.5, 0.1), MouthShape(0.25, 0.95, 0)
 OO, MM = MouthShape(0.3, 0.2, 0.9), MouthShape(0, 0.5, 0.1)
+HISS = MouthShape(0.12, 0.75, 0, 1)
 STILL, ANY = Pose(), Path("astronaut.face")
 
 
@@ -114,7 +116,30 @@ def test_teeth_are_drawn_where_the_photograph_shows_none(puppet: Puppet, tmp_pat
     assert inside[: len(inside) // 3].max() > 120 and inside.min() < 70
 
 
-@pytest.mark.parametrize("shape", [AH, EE, OO, MM, MouthShape(1, 1, 1), MouthShape(1, 0, 0), MouthShape(0, 0, 1)])
+@pytest.mark.parametrize("own", [True, False], ids=["of the photograph", "drawn"])
+@pytest.mark.parametrize("wide", [0.6, 0.75, 0.95])
+def test_a_hiss_bares_the_teeth(puppet: Puppet, tmp_path: Path, wide: float, own: bool) -> None:
+    if not own:
+        marks = puppet._face.landmarks[0]
+        shut = replace(marks, lips=marks.lips[[0, 1, 1, 3]])
+        save(tmp_path / "shut.face", [drawn(puppet, MM)], [puppet._face.boxes[0]], [shut])
+        puppet = Puppet(str(tmp_path / "shut.face"), SIZE, 1)
+
+    def light(shape: MouthShape) -> int:
+        return int((between(puppet, drawn(puppet, shape), shape).max(-1) > 110).sum())
+
+    hidden, half, bared = (light(MouthShape(0.12, wide, 0, teeth)) for teeth in (0, 0.5, 1))
+    assert bared > half > hidden and bared > 1.4 * hidden, (hidden, half, bared)
+
+
+def test_teeth_part_neither_shut_lips_nor_open_ones(puppet: Puppet) -> None:
+    for shape in (MM, AH):
+        assert np.array_equal(drawn(puppet, replace(shape, teeth=1.0)), drawn(puppet, shape))
+
+
+@pytest.mark.parametrize(
+    "shape", [AH, EE, OO, MM, HISS, MouthShape(1, 1, 1), MouthShape(1, 0, 0), MouthShape(0, 0, 1)]
+)
 def test_nothing_is_torn(puppet: Puppet, shape: MouthShape) -> None:
     """Every pixel around the mouth comes from a place next to where its neighbours come from."""
     flesh, captured = puppet._mouth._flesh, []

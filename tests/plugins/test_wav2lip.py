@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import portraits
 import pytest
 from conftest import missing, speech_like
 from test_architecture import imports
@@ -22,6 +23,7 @@ from avatard.api.errors import ConfigError, NotReady, Refused, StageFailed
 from avatard.api.flow import FRAME_SAMPLES, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import Choices
 from avatard.face.bundle import load
+from avatard.face.compose import mask
 from avatard.face.cut import Decimator
 from avatard.face.mel import mel, windows
 from avatard.plugins.wav2lip.build import Builder
@@ -186,6 +188,33 @@ async def test_only_the_lower_half_of_the_face_changes(tmp_path: Path) -> None:
         changed = np.argwhere((frame.pixels != plain).any(-1))
         (top, left), (bottom, right) = changed.min(0), changed.max(0)
         assert top >= 20 + 0.45 * 100 and bottom < 20 + 100 and left >= 30 and right < 100
+
+
+async def test_no_picture_of_an_answer_shows_a_seam(tmp_path: Path) -> None:
+    """Where the drawn mouth ends, no step: from silence to speech and back, on a photograph, with random weights."""
+    import cv2
+
+    pictures = portraits.face(tmp_path)
+    canvas = Canvas(512)
+    worn = canvas.wear(canvas.read(str(tmp_path / f"{pictures.name}.face")), 96, 96)
+    face = NetworkFace(Here(engine(tmp_path)), Here(canvas), worn, tmp_path, 4, 0, dict)  # type: ignore[arg-type]
+    frames = [frame.pixels for frame in await shown(face, sound(0.6, 0.4, 0.4)) if frame.pixels is not None]
+    plain, region = worn.face.frames[0], worn.regions[0]
+    weight = np.zeros(plain.shape[:2], np.float32)
+    weight[region.top : region.bottom, region.left : region.right] = mask(region.width, region.height)[..., 0]
+    border = cv2.dilate((weight > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & (weight < 0.1)
+
+    def steps(pixels: Any, axis: int) -> Any:
+        smooth = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 1.5)
+        found = np.abs(np.diff(smooth, axis=axis)).max(-1)
+        return found[border[1:] if axis == 0 else border[:, 1:]]
+
+    assert any(np.abs(pixels.astype(int) - plain).max() > 40 for pixels in frames)
+    for pixels in frames:
+        for axis in (0, 1):
+            before, after = steps(plain, axis), steps(pixels, axis)
+            assert after.max() <= before.max() * 1.1, (axis, after.max(), before.max())
+            assert after.mean() <= before.mean() + 0.5, (axis, after.mean(), before.mean())
 
 
 def test_a_network_need_not_be_square(tmp_path: Path) -> None:

@@ -499,6 +499,28 @@ async def test_bridges_change_beside_the_house(box: Daemons, monkeypatch: Patch,
     assert opened() == []
 
 
+async def test_a_bridge_that_sees_beforehand_what_is_wrong_never_closes(
+    box: Daemons, monkeypatch: Patch, opened: Any
+) -> None:
+    async with box.running(monkeypatch, one="{number: 1}"):
+        await box.until(lambda: box.door.household and opened())
+        import sys
+
+        module = sys.modules["avatard_one.bridge"]
+
+        def check(config: Any) -> None:
+            if config.number == 2:
+                raise ConfigError("there is no such certificate")
+
+        closed: list[str] = []
+        monkeypatch.setattr(module, "check", check, raising=False)
+        monkeypatch.setattr(bridges.Bridge, "close", lambda self, removed: closed.append(self.entry.platform))
+        await box.reloaded(one="{number: 2}")
+        assert "certificate" in await box.until(lambda: box.door.problems.get("configuration"))
+        assert opened() == [("box", 1)] and closed == []
+        monkeypatch.undo()
+
+
 async def test_the_way_back_is_never_barred(box: Daemons, monkeypatch: Patch, opened: Any) -> None:
     monkeypatch.setattr(bridges, "RETRY_FIRST", 0.1)
     async with box.running(monkeypatch, one="{number: 1}"):

@@ -172,7 +172,7 @@ async def test_what_real_engines_take_is_measured_and_remembered(opener: Opener)
 
 async def test_a_house_that_cannot_fit_says_what_it_needs() -> None:
     configuration = from_mapping({"memory": {"budget_mb": 20}, "microphone": "scripted", "display": "none"}, "box.yaml")
-    with pytest.raises(ConfigError, match=r"^box.yaml: memory.budget_mb: 20 is too little: .* take \d+ MB as measured"):
+    with pytest.raises(ConfigError, match=r"^box.yaml:1: memory.budget_mb: 20 is too little: .* take \d+ MB"):
         async with open_house(configuration):
             pass
     assert psutil.Process().children() == []

@@ -49,3 +49,22 @@ def test_our_own_beep_is_no_request() -> None:
 def test_a_voice_in_the_background_does_not_keep_it_open() -> None:
     verdict, end, _ = run([(0.3, 0, 0), (1.0, 1, 8000), (5, 1, 200)])
     assert verdict == "ended" and end is not None and end < 1.5
+
+
+def ends(complete: bool) -> float:
+    """Seconds of silence after which a request ends."""
+    endpoint = Endpoint(ListeningLimits(), 0.0)
+    for count in range(200):
+        at = count * 0.032
+        spoken = 0.5 < at < 1.5
+        frame = AudioFrame(np.full(512, 3000 if spoken else 0, np.int16), 16000, at, 0.0)
+        endpoint.complete = complete and at > 1.2
+        if endpoint.feed(frame, float(spoken)):
+            assert endpoint.speech_end is not None
+            return frame.end - endpoint.speech_end
+    raise AssertionError("it never ended")
+
+
+def test_a_complete_command_ends_sooner() -> None:
+    assert 0.25 <= ends(complete=True) <= 0.29
+    assert 0.5 <= ends(complete=False) <= 0.54

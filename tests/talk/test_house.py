@@ -312,3 +312,63 @@ async def test_nothing_is_left_behind(scripted: Scripted) -> None:
         assert (len(asyncio.all_tasks()), me.num_threads(), me.children(), me.num_fds()) == (
             tasks, threads, children, files)  # fmt: skip
     assert me.children() == []
+
+
+async def test_after_a_question_it_listens_again_without_a_wake_word(scripted: Scripted) -> None:
+    script: list[dict[str, Any]] = [
+        {"wake": "okay_nabu"}, {"silence": 0.3}, {"say": "a riddle"}, {"silence": 1.0}, {"silence": 0.3},
+        {"say": "the moon"}, {"silence": 1.0}, {"say": "and more"}, {"silence": 2.0},
+    ]  # fmt: skip
+    conversation = {"platform": "scripted", "replies": {"a riddle": "What is it?", "the moon": "Yes.", "*": "Eh."}}
+    microphone = {"platform": "scripted", "pace": "fast", "script": script}
+    async with open_house(scripted(microphone=microphone, conversation=conversation)) as house:
+        with house.feed.subscribe(256) as news:
+            reports = await finished(house, 2)
+            await asyncio.sleep(0.3)
+            heard = [e.report.heard for e in news.waiting() if isinstance(e, TurnFinished)]
+    assert [(r.heard, r.reply) for r in reports] == [("a riddle", "What is it?"), ("the moon", "Yes.")]
+    assert heard == ["a riddle", "the moon"], "after an answer that asks nothing a wake word is needed"
+    assert reports[0].wake and reports[1].wake is None
+
+
+async def test_where_nobody_goes_on_it_rests_again(scripted: Scripted) -> None:
+    script: list[dict[str, Any]] = [{"wake": "okay_nabu"}, {"silence": 0.3}, {"say": "a riddle"}, {"silence": 8.0}]
+    conversation = {"platform": "scripted", "replies": {"*": "What is it?"}}
+    microphone = {"platform": "scripted", "pace": "fast", "script": script}
+    quick = {"no_speech_seconds": 1}
+    async with open_house(scripted(microphone=microphone, conversation=conversation, listening=quick)) as house:
+        with house.feed.subscribe(256) as news:
+            await finished(house, 1)
+            await asyncio.sleep(0.5)
+            states = [e.state for e in news.waiting() if isinstance(e, StateChanged)]
+            assert house.place.state == "idle"
+    assert states.count("listening") == 2 and states[-1] == "idle"
+
+
+async def test_it_can_be_told_never_to(scripted: Scripted) -> None:
+    script: list[dict[str, Any]] = [{"wake": "okay_nabu"}, {"silence": 0.3}, {"say": "a riddle"}, {"silence": 1.0},
+                                    {"say": "the moon"}, {"silence": 1.0}]  # fmt: skip
+    conversation = {"platform": "scripted", "replies": {"*": "What is it?"}}
+    microphone = {"platform": "scripted", "pace": "fast", "script": script}
+    never = {"follow_up": "never"}
+    async with open_house(scripted(microphone=microphone, conversation=conversation, listening=never)) as house:
+        with house.feed.subscribe(256) as news:
+            await finished(house, 1)
+            await asyncio.sleep(0.5)
+            assert len([e for e in news.waiting() if isinstance(e, TurnFinished)]) == 1
+
+
+async def test_what_was_unsaid_at_an_interrupt_is_remembered(scripted: Scripted) -> None:
+    display, tts = {"platform": "scripted"}, {"platform": "scripted", "seconds_per_word": 0.2}
+    conversation = {"platform": "scripted", "replies": {"*": "First comes this. Then comes that. Last the rest."}}
+    async with open_house(scripted(display=display, tts=tts, conversation=conversation)) as house:
+        with house.feed.subscribe(256) as news:
+            await house.door.ask("tell me")
+            async for event in news:
+                if isinstance(event, SentenceSpoken):
+                    break
+        await asyncio.sleep(0.3)
+        await house.door.stop()
+        exchange = house.place.sessions.view("room", "en").history[-1]
+    assert exchange.said.startswith("First comes this.") and exchange.said != "First comes this. Then comes that."
+    assert exchange.unsaid == "Then comes that. Last the rest.", exchange

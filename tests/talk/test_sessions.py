@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from avatard.api.errors import Refused
 from avatard.api.flow import Exchange
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
+from avatard.runtime.memo import outlive
 from avatard.talk.sessions import Sessions
 
 
@@ -94,3 +96,33 @@ async def test_who_is_refused_is_told_at_once_and_the_room_is_answered(scripted:
             report = await (await house.door.ask("hello", session=session)).finished
             assert (report.reply, report.error) == ("You said: hello.", "")
         assert len(house.place.sessions.view("kitchen", "en").history) == 2
+
+
+def test_they_outlive_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, now = tmp_path / "sessions.json", [1_800_000_000.0]
+    monkeypatch.setattr("avatard.talk.sessions.time", type("Time", (), {"time": staticmethod(lambda: now[0])}))
+    sessions = Sessions(clock=lambda: now[0])
+    outlive("sessions", sessions, path)
+    asyncio.run(used(sessions, "room", "web"))
+    assert path.stat().st_mode & 0o077 == 0, "what was said is nobody else's"
+    now[0] += 300
+    asyncio.run(used(sessions, "web"))
+    del sessions  # as kill -9 does
+    now[0] += 400
+    again = Sessions(clock=lambda: 50.0)
+    outlive("sessions", again, path)
+    assert again.ids == ("web",), "the room's has expired"
+    assert [e.said for e in again.view("web", "en").history] == ["I am web."] * 2
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", '[{"id": "x", "used": "y"}]', '[{"id": "x", "used": 9e9, "history": [1]}]']
+)
+def test_a_file_that_is_none_of_ours(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "sessions.json"
+    path.write_text(content)
+    sessions = Sessions()
+    outlive("sessions", sessions, path)
+    assert str(path) in caplog.text
+    asyncio.run(used(sessions, "room"))
+    assert "I am room." in path.read_text()

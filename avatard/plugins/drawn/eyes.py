@@ -49,9 +49,12 @@ class Eyes:
             mask = pen.mask()
             pen.fill(mask, x, upper, lower, 255)
             patch = pen.lay(patch, self._balls[side].look(pen, at, pose.gaze), mask)
-        inner = T if side == 0 else -T
-        thick = (3.0 + 0.9 * (1 - inner) + 0.4 * lids) * (1 - np.abs(T) ** 5)
-        pen.fill(patch, x, upper - thick, upper + 0.9 * (1 - np.abs(T) ** 8), self._lash)
+        # Down the steep sides of the eye the lashes would be a hair: they end before.
+        part, end = slice(1, -1), np.abs(T[1:-1] / T[-2])
+        inner = (T if side == 0 else -T)[part]
+        thick = (3.0 + 0.9 * (1 - inner) + 0.4 * lids) * (1 - end**4)
+        edge = upper[part]
+        pen.fill(patch, x[part], edge - thick, edge + 0.9 * (1 - end**6), self._lash)
         pen.of(canvas)[:] = patch
 
     def _draw_brow(self, canvas: Patch, base: Patch, cx: float, cy: float, side: int, lift: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,13 +14,17 @@ from avatard.api.context import Model, PluginContext
 from avatard.api.errors import Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
-from avatard.face.cut import blocks
-from avatard.face.shapes import REST, MouthShape, MouthTracker
+from avatard.face.cut import Block, batches
+from avatard.face.shapes import AT_ONCE, REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import Palette, RenderConfig
 
 MEGABYTES = 60
 EASE_IN = 12
 """Pictures in which an answer leaves the pose that the silent loop begins and ends with."""
+
+
+MOUTH_IN = 2
+"""Pictures in which the first sound opens a mouth that was at rest: in one it would snap."""
 
 
 class Emphasis:
@@ -64,12 +69,12 @@ class DrawnFace:
     async def render(self, speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[VideoFrame, None]:
         """Yield the frames of one answer, each 160 ms of sound behind; the first and the last meet the silent loop."""
         tracker, emphasis = MouthTracker(), Emphasis()
-        waiting: deque[tuple[Samples, Sentence]] = deque()
+        waiting: deque[Block] = deque()
         start, index = self._lived, 0
-        async with aclosing(blocks(speech)) as pieces:
-            async for audio, sentence in pieces:
-                waiting.append((audio, sentence))
-                for shape in tracker.feed(audio):
+        async with aclosing(batches(speech, AT_ONCE)) as lots:
+            async for lot in lots:
+                waiting.extend(lot)
+                for shape in tracker.feed(*(audio for audio, _ in lot)):
                     skip = self.rate == "half" and index % 2 == 1
                     yield await self._frame(start, index, 1.0, shape, emphasis, *waiting.popleft(), skip)
                     index += 1
@@ -87,7 +92,7 @@ class DrawnFace:
         share = _smooth(min(share, index / EASE_IN))
         pixels: Pixels | None = None
         if not skip:
-            pixels = await self._painter.call("talk", start + index, shape, lift, share)
+            pixels = await self._painter.call("talk", start + index, _begun(shape, index), lift, share)
         self._lived = max(self._lived, start + index + 1)
         return VideoFrame(pixels, audio, index / FPS, sentence)
 
@@ -98,6 +103,13 @@ class DrawnFace:
         for index in range(length):
             pixels: Pixels = await self._painter.call("rest", index, length)
             yield VideoFrame(pixels, np.zeros(FRAME_SAMPLES, np.int16), index / FPS)
+
+
+def _begun(shape: MouthShape, index: int) -> MouthShape:
+    """The mouth on its way from rest."""
+    part = min(1.0, (index + 1) / (MOUTH_IN + 1))
+    wide = REST.wide + (shape.wide - REST.wide) * part
+    return replace(shape, open=shape.open * part, wide=wide, round=shape.round * part, teeth=shape.teeth * part)
 
 
 def _smooth(share: float) -> float:

@@ -21,6 +21,7 @@ from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.connection import Connection
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
 from avatard.plugins.mqtt.publications import Publications
+from avatard.plugins.mqtt.trouble import tls_context
 
 FAREWELL_LIMIT = 1.5
 """Seconds that the last messages may take."""
@@ -159,6 +160,15 @@ class Bridge:
 def answer(ok: bool, **data: Any) -> bytes:
     """The payload of an answer to a command."""
     return json.dumps({"ok": ok, **data}, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def check(config: BridgeConfig) -> None:
+    """Look at the files that the options name.
+
+    Raises:
+        ConfigError: one cannot be read, or is no certificate.
+    """
+    tls_context(config.tls)
 
 
 @asynccontextmanager

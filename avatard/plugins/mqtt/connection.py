@@ -116,7 +116,7 @@ class Connection:
                     await self._serve(client, pulse, receive)
             except (aiomqtt.MqttError, OSError, ValueError) as err:
                 self._failed(err)
-            except BaseExceptionGroup as group:
+            except BaseExceptionGroup as group:  # a task group wraps even a single error
                 broken, rest = group.split((aiomqtt.MqttError, OSError, ValueError))
                 if rest is not None or broken is None:
                     raise

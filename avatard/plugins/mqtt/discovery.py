@@ -46,8 +46,8 @@ def device_message(
     """
     components = {
         name: {**options, "unique_id": f"avatard_{id}_{name}"}
-        for part in (_state(base), _events(base), _commands(base), _settings(base, status), _program(base),
-                     _health(f"{base}/health", temperature))
+        for part in (_state(base), _timers(base), _events(base), _commands(base), _settings(base, status),
+                     _program(base), _health(f"{base}/health", temperature))
         for name, options in part
     }  # fmt: skip
     return {
@@ -91,6 +91,15 @@ def _state(base: str) -> Iterator[Component]:
         "payload_on": "ON", "payload_off": "OFF", "json_attributes_topic": f"{base}/health",
         # The rest of the health would make a new state every 30 s.
         "json_attributes_template": "{{ {'problems': value_json.get('problems', {})} | tojson }}",
+    }  # fmt: skip
+
+
+def _timers(base: str) -> Iterator[Component]:
+    yield "timer", {
+        "platform": "sensor", "name": "Next timer", "icon": "mdi:timer-outline", "device_class": "timestamp",
+        "state_topic": f"{base}/timers", "value_template": "{{ value_json.next }}",
+        "json_attributes_topic": f"{base}/timers",
+        "json_attributes_template": "{{ {'timers': value_json.timers} | tojson }}",
     }  # fmt: skip
 
 

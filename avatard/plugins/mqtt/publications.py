@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,8 @@ from avatard.api.news import (
     SettingChanged,
     StateChanged,
     TierChanged,
+    TimersChanged,
+    TimerView,
     Transcribed,
     TurnFinished,
     WakeHeard,
@@ -41,6 +44,10 @@ class Publications:
         self._assistant, self._outbox = assistant, outbox
         self._described: bytes | None = None
         self._earlier: bytes | None = None
+        self._shown: tuple[object, ...] | None = None
+        """What the description was made of."""
+        self._forgetting = False
+        """Whether the message at the broker has what is gone; the next one has not."""
         self._warm = self._left = False
         self._ailing: frozenset[str] = frozenset()
         self._health: bytes | None = None
@@ -77,6 +84,8 @@ class Publications:
                 self._attributes()
             case SettingChanged() | EngineChanged() | TierChanged():
                 self._settings()
+            case TimersChanged(timers):
+                self._timers(timers)
             case WakeHeard(phrase, score, _):
                 self._tell("wake", phrase=phrase, score=round(score, 3))
             case Transcribed(text):
@@ -138,8 +147,14 @@ class Publications:
                 self._keep(name, value)
         if status.screen is not None:
             self._keep("screen", _switch(status.screen))
+        self._timers(status.timers)
         self._attributes()
         self._discovery(status)
+
+    def _timers(self, timers: tuple[TimerView, ...]) -> None:
+        shown = [{"id": t.id, "name": t.name, "ends": _instant(t.ends), "ringing": t.ringing} for t in timers]
+        waiting = [t["ends"] for t in shown if not t["ringing"]]
+        self._keep("timers", json.dumps({"next": waiting[0] if waiting else None, "timers": shown}))
 
     def _attributes(self) -> None:
         status = self._status()
@@ -155,9 +170,13 @@ class Publications:
             self._outbox.withdraw(self.discovery_topic)
             return
         # Home Assistant wants to be told once of what is gone; the next report of health says the rest.
+        shown = status.screen is None, status.voices, status.voice, status.faces, status.face, self._warm
+        if shown == self._shown and self._earlier is None and not self._forgetting:
+            return
         earlier, self._earlier = self._earlier or self._described, None
-        self._described = self._message(status, {})
+        self._shown, self._described = shown, self._message(status, {})
         gone = gone_since(earlier, json.loads(self._described)) if earlier else {}
+        self._forgetting = bool(gone)
         self._outbox.keep(self.discovery_topic, self._message(status, gone) if gone else self._described)
 
     def _message(self, status: Status, gone: dict[str, str]) -> bytes:
@@ -179,6 +198,10 @@ class Publications:
 
 def _switch(on: bool) -> str:
     return "ON" if on else "OFF"
+
+
+def _instant(unix: float) -> str:
+    return datetime.datetime.fromtimestamp(unix, datetime.UTC).isoformat(timespec="seconds")
 
 
 def _on_disk() -> str:

@@ -23,7 +23,7 @@ class ConversationConfig(BaseModel, frozen=True, extra="forbid"):
     seconds: float = Field(60, ge=2, le=600, description="longest time for a reply")
     stall_seconds: float = Field(20, ge=1, le=300, description="the server is given up after so long without a word")
     tools: tuple[str, ...] = Field(
-        ("set_timer", "cancel_timer", "list_timers", "set_volume", "get_time"),
+        ("set_timer", "cancel_timer", "add_to_timer", "list_timers", "set_volume", "get_time"),
         description="what the model may do; mqtt_actions and home_assistant add tools of their own",
     )
 

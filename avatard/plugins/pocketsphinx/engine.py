@@ -50,7 +50,7 @@ class PocketsphinxEngine:
         phrases = [p for p in phrases if not self.unknown & set(p.split())]
         self._decoder.add_jsgf_string("request", jsgf.document(grammar, phrases))
         self._decoder.add_allphone_file("phones", get_model_path("en-us/en-us-phone.lm.bin"))
-        self._complete = jsgf.pattern(grammar)
+        self._complete = jsgf.Sentences(grammar)
         self._literal = jsgf.literal(grammar)
         self._wake = re.compile(rf"^(?:{'|'.join(map(re.escape, phrases))})\s*") if phrases else re.compile("^$")
         self._rejection = rejection
@@ -73,8 +73,8 @@ class PocketsphinxEngine:
         self._sound.clear()
         self._waiting.clear()
 
-    def feed(self, sound: bytes) -> str | None:
-        """Take int16 sound; return the hypothesis when it has changed."""
+    def feed(self, sound: bytes) -> tuple[str, bool] | None:
+        """Take int16 sound; return the hypothesis when it has changed, and whether it is a sentence that must end."""
         # Digital silence gives no result: a little noise does.
         samples = np.frombuffer(sound, np.int16).astype(np.int32)
         samples += self._noise.integers(-6, 7, len(samples))
@@ -89,7 +89,7 @@ class PocketsphinxEngine:
         if said == self._said:
             return None
         self._said = said
-        return said
+        return said, self._complete.final(said)
 
     def finish(self) -> tuple[str, float]:
         """Return (text, confidence); an empty text was rejected."""
@@ -132,7 +132,7 @@ class PocketsphinxEngine:
 
     def _completed(self, text: str) -> tuple[str, float]:
         """The sentence itself, or the only one that it is the beginning of, as a guess."""
-        if self._complete.fullmatch(text + " "):
+        if self._complete.whole(text):
             return text, 1.0
         if len(text.split()) >= 2:
             longer = {s for s in self._literal if s.startswith(text + " ")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from avatard.api.flow import SpokenGrammar
 
@@ -34,9 +35,26 @@ def document(grammar: SpokenGrammar, phrases: Sequence[str]) -> str:
     return f"#JSGF V1.0;\ngrammar avatard;\npublic <request> = {wake}<sentence>;\n<sentence> = {sentences};\n{rules}"
 
 
-def pattern(grammar: SpokenGrammar) -> re.Pattern[str]:
-    """Matches a complete sentence in which each word is followed by a space."""
-    return re.compile("|".join(f"(?:{_regex(s, grammar.rules)})" for s in grammar.sentences) or "(?!)")
+class Sentences:
+    """Knows which texts are sentences of a grammar, and which could go on."""
+
+    def __init__(self, grammar: SpokenGrammar) -> None:
+        """Make one pattern of the grammar, in which each word is followed by a space."""
+        import regex
+
+        every = "|".join(f"(?:{_regex(sentence, grammar.rules)})" for sentence in grammar.sentences)
+        self._pattern: Any = regex.compile(every or "(?!)")
+        self._initials = sorted({word[0] for word in words(grammar, ())})
+
+    def whole(self, text: str) -> bool:
+        """Whether it is a sentence."""
+        return self._pattern.fullmatch(text + " ") is not None
+
+    def final(self, text: str) -> bool:
+        """Whether it is a sentence, and not the beginning of a longer one."""
+        return self.whole(text) and not any(
+            self._pattern.fullmatch(f"{text} {initial}", partial=True) for initial in self._initials
+        )
 
 
 def literal(grammar: SpokenGrammar) -> list[str]:

@@ -24,8 +24,8 @@ class Stream:
 
     async def feed(self, frame: AudioFrame) -> Partial | None:
         """Take the next frame."""
-        text = await self._model.call("feed", frame.samples.tobytes())
-        return Partial(text) if text else None
+        heard = await self._model.call("feed", frame.samples.tobytes())
+        return Partial(*heard) if heard else None
 
     async def finish(self) -> Transcript:
         """Say what was heard."""

@@ -60,7 +60,7 @@ class Speaker:
             while output.waiting:
                 await self._look(output)
             await asyncio.sleep(output.latency)
-        except BaseException:
+        except BaseException:  # a cancel, too, must be silent at once
             self._close()
             raise
         finally:

@@ -20,6 +20,8 @@ NEUTRAL = 0.415
 """Half a resting mouth's width, in units."""
 WIDEST = 0.29
 """The gap between the lips of the widest "ah", in units."""
+BARED = 0.055
+"""How much further the lips part to show teeth that meet, as in "sss", in units."""
 BELOW = 0.60
 """Where within the photograph's gap the lips meet when they shut."""
 
@@ -86,6 +88,8 @@ class Opening:
     wide: float
     round: float
     """As in the shape, 0-1."""
+    teeth: float
+    """How far the lips bare the teeth, which meet, 0-1."""
 
 
 def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
@@ -97,6 +101,9 @@ def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
     half = resting * (1 + stretch)
     seam = edges[1] + BELOW * (edges[2] - edges[1])
     gap = WIDEST * unit * opened**0.9 * (1 + 0.1 * pursed * (1 - opened))
+    # Lips that touch hide the teeth, and a jaw that drops parts them.
+    teeth = shape.teeth * min(1.0, opened / 0.08) * max(0.0, 1 - opened / 0.5) * (1 - 0.5 * pursed)
+    gap += BARED * unit * teeth
     # A smile's corners come down in speech, and further with the jaw.
     hang = float(seam[LIP_POINTS // 2])
     keep = max(0.1, 0.66 - 0.45 * pursed - 0.3 * opened * (1 - wide))
@@ -104,7 +111,7 @@ def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
     # Pursed lips stay together at their sides.
     apart = np.abs(T) / (1 - 0.14 * pursed)
     bow = np.clip(1 - apart ** (2.0 + 0.5 * opened + 0.5 * pursed), 0, 1) ** (0.72 - 0.16 * max(pursed, opened))
-    up = 0.20 + 0.08 * (wide - 0.5) - 0.06 * pursed
+    up = 0.20 + 0.08 * (wide - 0.5) - 0.06 * pursed + 0.15 * teeth
     upper, lower = seam - up * gap * bow, seam + (1 - up) * gap * bow
 
     def lead(own: Curve, spoken: Curve) -> Curve:
@@ -117,6 +124,7 @@ def opening(anatomy: Anatomy, shape: MouthShape, share: float) -> Opening:
         drop=float(bottom[middle] - edges[2][middle]),
         full=share * (0.30 * pursed - 0.10 * (wide - 0.5)), share=share,
         gap=float((bottom - top).max()), wide=wide, round=pursed,
+        teeth=share * teeth,
     )  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 
+from avatard.api.errors import ConfigError
 from avatard.api.flow import Pixels
-from avatard.face.bundle import load
+from avatard.face.bundle import Face, load
 from avatard.face.shapes import REST, MouthShape
 
 from .anatomy import Anatomy, opening
@@ -16,6 +18,9 @@ from .inside import Inside
 from .lids import Lid
 from .motion import Pose, pose
 from .sway import Sway
+
+LEAST = 2.0
+"""Pixels between the mouth's corners, and between the eyes."""
 
 
 class Mouth:
@@ -62,7 +67,7 @@ class Puppet:
         """Take another bundle; the one that it wears already costs nothing."""
         if path == self._path:
             return
-        self._face = load(Path(path)).at(self._size)
+        self._face = _with_a_mouth(path).at(self._size)
         self._path = path
         marks = self._face.landmarks[0]
         unit = Anatomy.of(marks).unit
@@ -76,7 +81,7 @@ class Puppet:
         Raises:
             ConfigError: it cannot; says why.
         """
-        load(Path(path))
+        _with_a_mouth(path)
 
     def _measured(self, number: int) -> Mouth:
         return Mouth(self._face.frames[number], Anatomy.of(self._face.landmarks[number]))
@@ -111,3 +116,12 @@ class Puppet:
             for lid in self._lids:
                 lid.close(picture, where.lids)
         return self._sway.move(picture, where, lift)
+
+
+def _with_a_mouth(path: str) -> Face:
+    face = load(Path(path))
+    for marks in face.landmarks:
+        corners, pupils = marks.lips[0, [0, -1]], marks.eyes.mean((1, 2))
+        if min(float(np.hypot(*(a - b))) for a, b in (corners, pupils)) < LEAST:
+            raise ConfigError(f"{path}: its landmarks mark no mouth and eyes; import it again: avatard faces import")
+    return face

@@ -20,6 +20,8 @@ UPPER = (0.068, 0.056, 0.050, 0.040, 0.034)
 """Half the widths of the teeth from the middle outwards, units; they look narrower as the arch turns away."""
 LOWER = (0.046, 0.050, 0.052, 0.046, 0.04)
 MIDDLE = LIP_POINTS // 2
+SLIT = 0.012
+"""Between teeth that meet, units."""
 
 
 class Inside:
@@ -72,6 +74,7 @@ class Inside:
         unit, gap = self._own.unit, self._own_lower - self._own_upper
         if self._own.gap > 0.07 * unit:
             return self._own_teeth(patch, gap)
+        self._edge = float(self._own.edges[1, MIDDLE]) * 0.5 + 0.064 * unit
         bottom = self._own_upper * 0.5 + np.float32(0.064 * unit) - 0.10 * self._x**2 / unit
         return self._drawn(self._y - bottom, UPPER, light * 0.93, unit * 0.2)
 
@@ -83,6 +86,7 @@ class Inside:
         known = cv2.erode(bare.astype(np.uint8), np.ones((3, 1), np.uint8))
         filled = cv2.inpaint(patch.astype(np.uint8), 1 - known, 4, cv2.INPAINT_TELEA).astype(np.float32)
         bottom = self._own_lower - rim
+        self._edge = float(self._own.edges[2, MIDDLE] - rim)
         cover = np.clip((bottom - self._y) / (0.03 * unit) + 0.5, 0, 1) * (np.abs(self._x) < 1.05 * self._own.half)
         return filled, cover.astype(np.float32)
 
@@ -143,14 +147,18 @@ class Inside:
         bottom = float(mouth.lower[MIDDLE])
         inner: Layer = np.broadcast_to(self._throat, (*self._x.shape, 3))
         inner = _over(inner, *self._lowered(self._tongue, bottom - (0.03 + 0.08 * wide) * self._own.unit))
-        bared = float(np.clip(2.5 * (mouth.wide - 0.5), 0, 1))
-        teeth, cover = self._lowered(self._lower, bottom - (0.012 + 0.03 * bared) * self._own.unit)
+        bared = max(float(np.clip(2.5 * (mouth.wide - 0.5), 0, 1)), mouth.teeth)
+        edge = bottom - (0.012 + 0.03 * bared) * self._own.unit
+        # Teeth that meet: the lower row comes up to the upper one, but for a fine dark line.
+        edge += mouth.teeth * min(0.0, self._edge + SLIT * self._own.unit - edge)
+        teeth, cover = self._lowered(self._lower, edge)
         inner = _over(inner, teeth, cover * (0.35 + 0.65 * bared) * (1 - mouth.round))
         inner = _over(inner, self._teeth, self._cover)
-        shade = 1 - mouth.share * 0.30 * np.exp(-np.clip(over, 0, None) / (0.022 * unit))
-        shade *= 1 - mouth.share * 0.25 * np.exp(-np.clip(under, 0, None) / (0.03 * unit))
+        dim = mouth.share * (1 - 0.6 * mouth.teeth)
+        shade = 1 - dim * 0.30 * np.exp(-np.clip(over, 0, None) / (0.022 * unit))
+        shade *= 1 - dim * 0.25 * np.exp(-np.clip(under, 0, None) / (0.03 * unit))
         corner = np.clip(np.abs(self._x) / np.float32(mouth.half), 0, 1)
-        shade *= 1 - mouth.share * (0.5 * corner**5 + 0.5 * mouth.round)
+        shade *= 1 - mouth.share * ((0.5 - 0.25 * mouth.teeth) * corner**5 + 0.5 * mouth.round)
         return np.asarray(inner * shade[..., None], np.float32)
 
     def _lowered(self, layer: tuple[Layer, Field], down: float) -> tuple[Layer, Field]:

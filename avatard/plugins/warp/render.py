@@ -16,8 +16,8 @@ from avatard.api.errors import ConfigError, Refused
 from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Samples, Sentence, SpeechAudio, VideoFrame
 from avatard.api.stages import LipSyncRenderer
 from avatard.face.bundle import find, names
-from avatard.face.cut import blocks
-from avatard.face.shapes import MouthShape, MouthTracker
+from avatard.face.cut import Block, batches
+from avatard.face.shapes import AT_ONCE, MouthShape, MouthTracker
 from avatard.face.wardrobe import Wardrobe
 from avatard.plugins.warp.config import RenderConfig
 
@@ -151,17 +151,17 @@ def _smooth(share: float) -> float:
 async def _shaped(speech: AsyncIterator[SpeechAudio]) -> AsyncGenerator[Waiting, None]:
     """Yield each block of sound with its mouth."""
     tracker = MouthTracker()
-    waiting: deque[tuple[Samples, Sentence]] = deque()
-    async with aclosing(blocks(speech)) as pieces:
-        async for piece in pieces:
-            waiting.append(piece)
-            for shape in tracker.feed(piece[0]):
+    waiting: deque[Block] = deque()
+    async with aclosing(batches(speech, AT_ONCE)) as lots:
+        async for lot in lots:
+            waiting.extend(lot)
+            for shape in tracker.feed(*(audio for audio, _ in lot)):
                 yield _joined(waiting.popleft(), shape)
     for shape in tracker.finish():
         yield _joined(waiting.popleft(), shape)
 
 
-def _joined(piece: tuple[Samples, Sentence], shape: MouthShape) -> Waiting:
+def _joined(piece: Block, shape: MouthShape) -> Waiting:
     return Waiting(*piece, shape, shape.open > SOUND or shape.round > 0.25)
 
 

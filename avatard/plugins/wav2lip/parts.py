@@ -103,7 +103,7 @@ def under_way(folder: Path) -> Iterator[Path]:
         yield made
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
-    except BaseException:
+    except BaseException:  # whatever ends it, nothing half-written is left
         shutil.rmtree(made, ignore_errors=True)
         raise
 

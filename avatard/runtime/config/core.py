@@ -19,9 +19,15 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
 
     enabled: bool = Field(True, description="whether it listens at all")
     end_silence_ms: int = Field(500, ge=100, le=5000, description="silence that ends a request, milliseconds")
+    complete_silence_ms: int = Field(
+        250, ge=100, le=5000, description="the same after a complete command that nothing can follow, milliseconds"
+    )
     max_seconds: float = Field(15, ge=1, le=60, description="longest request, seconds")
     no_speech_seconds: float = Field(5, ge=1, le=60, description="how long it waits for somebody to speak, seconds")
     pre_roll_ms: int = Field(200, ge=0, le=1000, description="sound kept from before the wake word, milliseconds")
+    follow_up: Literal["never", "question", "always"] = Field(
+        "question", description="after which answers it listens again without the wake word"
+    )
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="voice probability that counts as speech")
     speech_floor_db: float = Field(
         20, ge=6, le=60, description="a voice this far below the request's loudest is background, dB"
@@ -70,7 +76,7 @@ class Memory(BaseModel, frozen=True, extra="forbid"):
     idle_seconds: float = Field(10, ge=0, le=3600, description="a model not used for so long may be put down, seconds")
     cache_mb: float = Field(
         16, ge=0, le=10_000, description="megabytes for finished sentences, so that they cost little when said again; "
-        "a second of them takes about 1; 0: none"
+        "a second of them takes about half of one; 0: none"
     )  # fmt: skip
     steps: Steps = Steps()
 

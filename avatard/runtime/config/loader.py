@@ -54,6 +54,8 @@ class Configuration:
     core: Core
     stages: Mapping[str, tuple[PlatformEntry, ...]]
     source: str
+    memory_place: str
+    """``FILE:LINE`` of the memory budget."""
 
     @property
     def name(self) -> str:
@@ -142,7 +144,7 @@ class _Reading:
         if self._problems:
             raise ConfigProblems(self._problems)
         assert isinstance(core, Core)
-        return Configuration(core, stages, self._source)
+        return Configuration(core, stages, self._source, "{}:{}".format(*self._place(("memory", "budget_mb"))))
 
     def _domain(self, domain: str) -> tuple[PlatformEntry, ...]:
         value = self._data.get(domain, DEFAULT[domain])
