@@ -67,6 +67,18 @@ async def test_what_others_change_is_seen() -> None:
         assert await one.is_hidden("#has-screen")
 
 
+async def test_a_written_question_stands_before_its_answer() -> None:
+    async with room("/control") as (it, one, _):
+        await it.send("reply_text", turn=3, text="Ten past four.")
+        await it.send("turn", **turn(3, source="mqtt"))
+        await it.send("transcribed", text="and tomorrow")
+        await it.send("reply_text", turn=4, text="It rains.")
+        await it.send("turn", **turn(4, heard="and tomorrow", reply="It rains."))
+        await until(one, "document.querySelectorAll('.transcript li').length >= 4")
+        said = await one.locator(".transcript p").all_inner_texts()
+        assert said == ["what time is it", "Ten past four.", "and tomorrow", "It rains."], said
+
+
 async def test_a_refusal_is_told() -> None:
     async with room("/control") as (it, one, _):
         it.refuse = "there are 16 timers already: cancel one first"
@@ -115,6 +127,15 @@ async def test_conversation_latency_memory_and_log() -> None:
         await it.send("problem", where="mqtt", what="", over=True)
         await one.wait_for_selector(".problems .fine")
         assert await one.title() == "Control · Kitchen" and sight.errors == []
+
+        await it.close()
+        await one.wait_for_selector("body[data-state=away]")
+        it.told.clear()
+        await it.open()
+        await it.until("hello")
+        await it.send("turn", past=True, **turn(1))
+        await until(one, "document.querySelectorAll('.transcript li').length === 2")
+        assert await one.locator(".turns li").count() == 1 and await one.locator(".log li").count() == 0
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])

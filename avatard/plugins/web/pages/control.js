@@ -82,6 +82,7 @@ link.on("welcome", (m) => {
   problems.show(m.problems ?? {});
 });
 link.on("open", () => {
+  transcript.clear();
   turns.clear();
   memory.clear();
   log.clear();
@@ -111,7 +112,9 @@ find(".speak").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = find("#text").value.trim();
   if (!text) return find("#text").focus();
-  if (await command(event.submitter?.value ?? "say", { text })) find("#text").value = "";
+  const verb = event.submitter?.value ?? "say";
+  if (!(await command(verb, { text }))) return;
+  find("#text").value = "";
 });
 find("#text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

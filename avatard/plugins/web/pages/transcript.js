@@ -5,9 +5,17 @@ const MOST = 60; // entries
 export class Transcript {
   #partial = null;
   #replies = new Map();
+  #asked = [];
 
   constructor(list) {
     this.list = list;
+  }
+
+  clear() {
+    this.list.replaceChildren();
+    this.#partial = null;
+    this.#replies.clear();
+    this.#asked = [];
   }
 
   hear(text, final) {
@@ -19,7 +27,9 @@ export class Transcript {
     this.#partial ??= this.#entry("person", "Heard");
     this.#write(this.#partial, text);
     this.#partial.classList.toggle("partial", !final);
-    if (final) this.#partial = null;
+    if (!final) return;
+    this.#partial = null;
+    this.#asked = [...this.#asked.slice(-8), text];
   }
 
   reply(turn, text) {
@@ -33,11 +43,14 @@ export class Transcript {
 
   /** A turn came to its end; what was missed of it is written down. */
   finish({ turn, heard, reply, interrupted, error, source, past }) {
-    if (past && !this.#replies.has(turn)) {
-      if (heard) this.#write(this.#entry("person", source), heard);
-      if (reply) this.replied(turn, reply);
-    }
+    if (past && reply && !this.#replies.has(turn)) this.replied(turn, reply);
     const entry = this.#replies.get(turn);
+    if (heard && !this.#asked.includes(heard)) {
+      const question = this.#entry("person", source);
+      this.#write(question, heard);
+      if (entry) entry.before(question);
+    }
+    this.#asked = this.#asked.filter((asked) => asked !== heard);
     this.#replies.delete(turn);
     if (error) this.#write(this.#entry("error", "Failed"), error);
     else if (interrupted && entry) entry.querySelector("b").textContent += " (interrupted)";
