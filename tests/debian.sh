@@ -14,6 +14,8 @@ command -v Xvfb >/dev/null || need="$need xvfb"
 command -v mpv >/dev/null || need="$need mpv"
 command -v xset >/dev/null || need="$need x11-xserver-utils"
 command -v wlr-randr >/dev/null || need="$need wlr-randr"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need="$need chromium"
+[ -n "$(fc-list 2>/dev/null)" ] || need="$need fontconfig fonts-dejavu-core"
 [ -z "$need" ] && exit 0
 command -v apt-get >/dev/null || exit 0
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else

@@ -48,6 +48,8 @@ def test_what_travels_in_the_wheel(with_models: bool, tmp_path: Path) -> None:
                 assert wheel.read(inside) == path.read_bytes(), inside
     assert ("avatard/_data/models/lipsync/net.onnx" in names) is with_models
     assert {"avatard/plugins/espeak/manifest.yaml", "avatard/py.typed"} <= names
+    pages = {f"avatard/plugins/web/pages/{path.name}" for path in (ROOT / "avatard/plugins/web/pages").iterdir()}
+    assert pages <= names and "avatard/plugins/web/pages/index.html" in pages, pages - names
     assert not [name for name in names if name.endswith(".pyc") or name.startswith(("config", "tests", "systemd"))]
 
     wheel.extractall(tmp_path / "site")
