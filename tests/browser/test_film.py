@@ -13,11 +13,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from avatard.plugins.web.boxes import codecs
 from browsing import mouth, picture, room, until
 from takes import spoken
 from webhouse import House
-
-from avatard.plugins.web.boxes import codecs
 
 
 @cache
