@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .door import Assistant
-from .flow import IdleLoop, SpokenGrammar
+from .flow import IdleLoop, Pixels, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
 from .tools import Post, Toolbox
@@ -151,6 +151,8 @@ class PluginContext:
 
     Raises NotReady while the daemon starts, or where there is no encoder or renderer.
     """
+    portrait: Callable[[str], Awaitable[Pixels | None]]
+    """A small picture of one of the faces that can be chosen; None where its renderer has none."""
     show: Callable[[str, DisplaySink | Screen], AbstractContextManager[None]]
     """For bridges: it is one more display (or screen) of the room while the block runs."""
     visit: Visits

@@ -14,6 +14,7 @@ from .flow import (
     Container,
     EncodedChunk,
     Partial,
+    Pixels,
     ReplyToken,
     Samples,
     Sentence,
@@ -181,6 +182,14 @@ class Known(Protocol):
     @property
     def known_as(self) -> str:
         """E.g. ``libx264``; empty while that is not known."""
+
+
+@runtime_checkable
+class Portrayed(Protocol):
+    """A renderer that can show a face which it does not wear. Optional."""
+
+    async def portrait(self, name: str) -> Pixels | None:
+        """A small picture of one of its choices; None where there is no such face."""
 
 
 @runtime_checkable

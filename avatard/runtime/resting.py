@@ -12,7 +12,7 @@ from typing import cast
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import EncodedChunk, IdleLoop, Pixels, VideoFrame
-from avatard.api.stages import LipSyncRenderer
+from avatard.api.stages import LipSyncRenderer, Portrayed
 from avatard.talk.assistant import Door
 
 SECONDS = 8.0
@@ -50,6 +50,14 @@ class Resting:
                 chunks = encoder.encode(renderer.idle(SECONDS), "mp4")
                 await self._write(path, chunks)
             return IdleLoop(path, first, key)
+
+    async def portrait(self, name: str) -> Pixels | None:
+        """A small picture of a face that the renderer could wear; None where it has none."""
+        household = self._door.household
+        if household is None:
+            raise NotReady("the daemon is still starting")
+        renderer = await household.render.engine()
+        return await renderer.portrait(name) if isinstance(renderer, Portrayed) else None
 
     async def _write(self, path: Path, chunks: AsyncIterator[EncodedChunk]) -> None:
         async with aclosing(cast("AsyncGenerator[EncodedChunk, None]", chunks)) as pieces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,8 @@ from avatard.plugins.drawn.mouth import lips
 from avatard.plugins.drawn.palette import PALETTES
 from avatard.plugins.drawn.render import DrawnFace
 from avatard.plugins.drawn.scene import MOUTH, SHEET
+from avatard.runtime.config import Configuration
+from avatard.runtime.house import open_house
 
 SIZE = 256
 OPEN = MouthShape(0.9, 0.5, 0.1)
@@ -284,3 +286,15 @@ def test_the_options_and_the_palettes_are_the_same() -> None:
     for wrong in ({"palette": "mud"}, {"size": 100}, {"size": 2048}, {"size": 513}, {"colour": 1}):
         with pytest.raises(ValidationError):
             RenderConfig(**wrong)
+
+
+async def test_a_portrait_shows_other_colours_and_changes_nothing(scripted: Callable[..., Configuration]) -> None:
+    async with open_house(scripted(avatar={"render": ["drawn"]})) as house:
+        renderer: Any = await house.place._means.voice.render.engine()
+        worn = (await anext(aiter(renderer.idle(1)))).pixels
+        portraits = {name: await renderer.portrait(name) for name in renderer.choices}
+        assert {p.shape for p in portraits.values()} == {(192, 192, 3)}
+        means = sorted(tuple(p.mean((0, 1)).round()) for p in portraits.values())
+        assert len(set(means)) == len(renderer.choices), means
+        assert await renderer.portrait("nobody") is None
+        assert np.array_equal((await anext(aiter(renderer.idle(1)))).pixels, worn)

@@ -66,6 +66,10 @@ class Painter:
         """Draw picture ``index`` of a silent loop of ``length`` pictures."""
         return self._draw(Life(self._seed, length).pose(index), REST, 0.0)
 
+    def portrait(self, palette: str, size: int) -> Pixels:
+        """Draw the face at rest in other colours, ``size`` pixels a side."""
+        return Painter(palette, size, self._seed).rest(0, 1)
+
     def _draw(self, pose: Pose, shape: MouthShape, lift: float) -> Pixels:
         squint = 0.25 + 0.5 * shape.open
         self._eyes.draw(self._canvas, self._base, pose, lift, squint)

@@ -19,6 +19,8 @@ from avatard.face.shapes import AT_ONCE, REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import Palette, RenderConfig
 
 MEGABYTES = 60
+PORTRAIT = 192
+"""Pixels of a portrait's side."""
 EASE_IN = 12
 """Pictures in which an answer leaves the pose that the silent loop begins and ends with."""
 
@@ -59,6 +61,10 @@ class DrawnFace:
         if name not in self.choices:
             raise Refused(f"there are no colours {name!r}; there are {', '.join(self.choices)}")
         self.chosen = name
+
+    async def portrait(self, name: str) -> Pixels | None:
+        """How it would look in other colours."""
+        return await self._painter.call("portrait", name, PORTRAIT) if name in self.choices else None
 
     async def _dress(self) -> None:
         """A model that was put down comes back in its first colours."""

@@ -57,7 +57,7 @@ class Bridge:
         self._log = LogTail(lambda line: self.reception.tell(line, ("control",)), token)
         site, guard = Site(), Guard(config, context.id)
         films = Films(context.idle_loop, self._model, lambda idle: self.reception.tell(idle), self._faces,
-                      context.logger)  # fmt: skip
+                      context.portrait, context.logger)  # fmt: skip
         self.films = films
         welcome = Welcome(context, films, self._history, self._log, site.version)
         limit = config.talk.limit if config.talk.enabled else 0

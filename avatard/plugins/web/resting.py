@@ -30,10 +30,12 @@ class Films:
 
     def __init__(
         self, loop: Callable[[], Awaitable[IdleLoop]], model: Model, changed: Callable[[dict[str, Any]], None],
-        faces: Callable[[], tuple[tuple[str, ...], str]], logger: logging.Logger,
+        faces: Callable[[], tuple[tuple[str, ...], str]], portrait: Callable[[str], Awaitable[Pixels | None]],
+        logger: logging.Logger,
     ) -> None:  # fmt: skip
         """Tell ``changed`` of another film; ``faces`` gives the names of all faces and of the one that is shown."""
         self._loop, self._model, self._changed, self._faces, self._log = loop, model, changed, faces, logger
+        self._portrait = portrait
         self._wanted = asyncio.Event()
         self._stale = True
         self._film: IdleLoop | None = None
@@ -93,7 +95,7 @@ class Films:
         raise web.HTTPNotFound(text="that face is not shown any more\n")
 
     async def preview(self, name: str) -> bytes | None:
-        """A small picture of a face, as shown last, of its bundle, else a sign; None where there is no such face."""
+        """A small picture of a face: as shown last, of its bundle or its renderer, else a sign; None: no such face."""
         names, shown = self._faces()
         if not name or name not in {*names, shown}:
             return None
@@ -104,7 +106,8 @@ class Films:
     async def _picture(self, name: str) -> bytes:
         path = bundle.names().get(name)
         try:
-            picture: bytes = await self._model.call("png", sign_of(name) if path is None else path, SIDE)
+            drawn = await self._portrait(name) if path is None else path
+            picture: bytes = await self._model.call("png", sign_of(name) if drawn is None else drawn, SIDE)
         except AvatardError as err:
             self._log.info("preview of %s: %s", name, err)
             picture = await self._model.call("png", sign_of(name), SIDE)

@@ -40,12 +40,18 @@ async def test_an_imported_face_is_shown_and_a_broken_one_has_a_sign(
     broken.write_bytes(b"no bundle")
     known = {"astronaut": tmp_path / "astronaut.face", "broken": broken}
     monkeypatch.setattr("avatard.face.bundle.names", lambda: known)
-    faces = (("astronaut", "broken", "pear"), "pear")
+    faces = (("astronaut", "broken", "pear", "plum"), "pear")
 
     async def nothing() -> Any:
         raise AssertionError("nobody looks")
 
-    films = Films(nothing, OnThisThread(), lambda _: None, lambda: faces, logging.getLogger("test"))  # type: ignore[arg-type]
+    async def portrait(name: str) -> Any:
+        return np.full((64, 64, 3), (10, 200, 90), np.uint8) if name == "plum" else None
+
+    films = Films(
+        nothing, OnThisThread(), lambda _: None, lambda: faces, portrait, logging.getLogger("test")  # type: ignore[arg-type]
+    )
+    assert (seen(await films.preview("plum")) == (10, 200, 90)).all()
     original = cv2.resize(astronaut.frames[0], (256, 256), interpolation=cv2.INTER_AREA).astype(float)
     assert np.abs(seen(await films.preview("astronaut")) - original).mean() < 1
     for name in ("broken", "pear"):
