@@ -13,7 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from avatard.plugins.web.boxes import codecs
+from avatard.api.mp4 import codecs
 from browsing import mouth, picture, room, until
 from takes import spoken
 from webhouse import House
