@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from portraits import face
+from voices import voice
 from wav2lip import bundle, tiny
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
@@ -34,6 +35,9 @@ async def opened(opener: Opener, platform: str, domain: str) -> Any:
         face(folders()[0], "default")
     if platform == "wav2lip":
         return await opener.open(wav2lip(opener))
+    if platform == "piper":
+        path = voice(opener.foundation.paths.cache)
+        return await opener.open(from_mapping({"tts": {"platform": "piper", "voice": str(path)}}).stages["tts"][0])
     return await opener.open(built_in(platform, domain))
 
 
@@ -56,7 +60,7 @@ async def speech() -> AsyncIterator[SpeechAudio]:
         yield SpeechAudio(Sentence(f"Sentence {index}.", index), tone, 48_000, True)
 
 
-@pytest.mark.parametrize("platform", ["espeak", "scripted"])
+@pytest.mark.parametrize("platform", ["espeak", "piper", "scripted"])
 async def test_tts(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "tts")
     for text in ("Hello there, how are you?", "好", "é 1 & <b>", "."):
