@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ggml import whisper
 from portraits import face
 from voices import voice
 from wav2lip import bundle, tiny
@@ -35,10 +37,21 @@ async def opened(opener: Opener, platform: str, domain: str) -> Any:
         face(folders()[0], "default")
     if platform == "wav2lip":
         return await opener.open(wav2lip(opener))
-    if platform == "piper":
-        path = voice(opener.foundation.paths.cache)
-        return await opener.open(from_mapping({"tts": {"platform": "piper", "voice": str(path)}}).stages["tts"][0])
+    if platform in MADE:
+        return await opener.open(MADE[platform](opener.foundation.paths.cache))
     return await opener.open(built_in(platform, domain))
+
+
+def one(domain: str, **options: Any) -> PlatformEntry:
+    """A platform with options."""
+    return from_mapping({domain: options}).stages[domain][0]
+
+
+MADE: dict[str, Callable[[Path], PlatformEntry]] = {
+    "piper": lambda folder: one("tts", platform="piper", voice=str(voice(folder))),
+    "whisper": lambda folder: one("stt", platform="whisper", model=str(whisper(folder / "ggml-mute.bin", "(noise)"))),
+}
+"""Platforms that need a model: it is made in the folder."""
 
 
 def wav2lip(opener: Opener) -> PlatformEntry:
@@ -87,7 +100,7 @@ async def test_vad(opener: Opener, platform: str) -> None:
         assert all(0 <= value <= 1 for value in values) and max(values) < 0.5
 
 
-@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted"])
+@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "whisper"])
 async def test_stt(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "stt")
     async with stage.open("en") as abandoned:

@@ -83,7 +83,8 @@ class WhisperEngine:
     def finish(self) -> tuple[str, str, float]:
         """Return (text, language, confidence); an empty text was not understood."""
         self._end_looking()
-        if self._count < guards.SHORTEST * RATE or np.abs(self._sound[: self._count].astype(np.int32)).max() < guards.LOUD:
+        loudest = np.abs(self._sound[: self._count].astype(np.int32)).max(initial=0)
+        if self._count < guards.SHORTEST * RATE or loudest < guards.LOUD:
             return "", self._spoken, 0.0
         return self._decode(self._count)
 

@@ -1,4 +1,4 @@
-"""whisper.cpp's model files: found by name, and looked at before the library, which crashes on a damaged one, opens them.
+"""whisper.cpp's model files: found by name, and looked at before the library, which a damaged one crashes, opens them.
 
 Source of the layout: whisper.cpp, ``models/convert-pt-to-ggml.py``. Standard library only.
 """
