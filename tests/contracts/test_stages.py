@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ggml import whisper
+from kaldi import kaldi
 from portraits import face
 from voices import voice
 from wav2lip import bundle, tiny
@@ -50,6 +51,7 @@ def one(domain: str, **options: Any) -> PlatformEntry:
 MADE: dict[str, Callable[[Path], PlatformEntry]] = {
     "piper": lambda folder: one("tts", platform="piper", voice=str(voice(folder))),
     "whisper": lambda folder: one("stt", platform="whisper", model=str(whisper(folder / "ggml-mute.bin", "(noise)"))),
+    "vosk": lambda folder: one("stt", platform="vosk", model=str(kaldi(folder / "tones"))),
 }
 """Platforms that need a model: it is made in the folder."""
 
@@ -100,7 +102,7 @@ async def test_vad(opener: Opener, platform: str) -> None:
         assert all(0 <= value <= 1 for value in values) and max(values) < 0.5
 
 
-@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "whisper"])
+@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "vosk", "whisper"])
 async def test_stt(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "stt")
     async with stage.open("en") as abandoned:

@@ -11,7 +11,7 @@ from avatard.api.flow import SpokenGrammar
 
 TOKEN = re.compile(r"<[\w-]+>|[^\s()\[\]|<>]+|[()\[\]|]")
 MOST = 200
-"""Ways to say one part that are all written out; beyond it, each word stands in some way, and not each with each."""
+"""Ways to say one part that are all written out; of more, those in which each word stands beside each next one."""
 
 Ways = list[tuple[str, ...]]
 
@@ -53,6 +53,18 @@ def _joined(parts: list[Ways]) -> Ways:
     if math.prod(map(len, parts)) <= MOST:
         rows: Iterable[tuple[tuple[str, ...], ...]] = itertools.product(*parts)
     else:
-        count = max(map(len, parts))
-        rows = (tuple(part[row % len(part)] for part in parts) for row in range(count))
-    return [tuple(itertools.chain.from_iterable(row)) for row in rows]
+        rows = _beside(parts)
+    return list(dict.fromkeys(tuple(itertools.chain.from_iterable(row)) for row in rows))
+
+
+def _beside(parts: list[Ways]) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Rows in which each way to say a part stands beside each of the next part's; the rest takes turns."""
+    count = itertools.count()
+    last: Ways = [()]
+    for at, (these, those) in enumerate(zip(parts, [*parts[1:], last], strict=True)):
+        if len(these) * len(those) > MOST * MOST:
+            those = those[:1]
+        for this, that in itertools.product(these, those):
+            row = [part[next(count) % len(part)] for part in parts]
+            row[at : at + 2] = [this, that][: len(parts) - at]
+            yield tuple(row)
