@@ -6,11 +6,13 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from daemon import Daemon
 from voices import HOP, voice
 
 from avatard.api.errors import NotReady, Refused
@@ -22,6 +24,7 @@ from avatard.plugins.piper.tts import PiperSynthesizer, gathered
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
 from avatard.runtime.model import Granting
+from avatard.runtime.process import memory_mb
 from avatard.runtime.worker import ChildModel
 
 LONG = "First the lamp in the kitchen, then the lamp in the bedroom, after that the heating, and then the radio."
@@ -231,3 +234,24 @@ def test_cutting() -> None:
         "the first of the two clauses, ", "and then the second one."]  # fmt: skip
     assert parts("a clause that is long enough, yes.") == ["a clause that is long enough, yes."]
     assert max(map(len, parts("word " * 200))) <= 205 and "".join(parts("word " * 200)) == "word " * 200
+
+
+def test_the_whole_daemon_with_a_voice_stays_small(tmp_path: Path) -> None:
+    """Real ears, a real face, pocketsphinx and piper; measured while it answers, with all its children."""
+    daemon = Daemon(tmp_path, tts=[{"platform": "piper", "voice": str(voice(tmp_path))}, {"platform": "espeak"}])
+    for stage in ("wake_word", "vad", "stt", "avatar", "display"):
+        del daemon.config[stage]
+    daemon.config |= {"display": {"platform": "file", "path": str(tmp_path / "film.mp4")}, "sounds": {"wake": False}}
+    daemon.start()
+    try:
+        assert "piper" in daemon.command("status")
+        asking = Thread(target=daemon.command, args=("ask", "what time is it"))
+        asking.start()
+        peak = memory_mb(daemon.pid)
+        while asking.is_alive():
+            peak = max(peak, memory_mb(daemon.pid))
+            asking.join(0.1)
+        assert "Traceback" not in daemon.log and "does not serve" not in daemon.log, daemon.log
+    finally:
+        daemon.stop()
+    assert 100 < peak <= 250, peak
