@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from detectors import silero
 from ggml import whisper
 from kaldi import kaldi
 from portraits import face
@@ -51,6 +52,7 @@ def one(domain: str, **options: Any) -> PlatformEntry:
 MADE: dict[str, Callable[[Path], PlatformEntry]] = {
     "piper": lambda folder: one("tts", platform="piper", voice=str(voice(folder))),
     "whisper": lambda folder: one("stt", platform="whisper", model=str(whisper(folder / "ggml-mute.bin", "(noise)"))),
+    "silero_onnx": lambda folder: one("vad", platform="silero_onnx", model=str(silero(folder / "vad.onnx"))),
     "vosk": lambda folder: one("stt", platform="vosk", model=str(kaldi(folder / "tones"))),
 }
 """Platforms that need a model: it is made in the folder."""
@@ -93,7 +95,7 @@ async def test_wake_word(opener: Opener, platform: str) -> None:
             assert await first.feed(frame) is None and await second.feed(frame) is None
 
 
-@pytest.mark.parametrize("platform", ["silero", "scripted"])
+@pytest.mark.parametrize("platform", ["silero", "silero_onnx", "scripted"])
 async def test_vad(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "vad")
     for _ in range(2):
