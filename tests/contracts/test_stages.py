@@ -16,6 +16,7 @@ from kaldi import kaldi
 from portraits import face
 from voices import voice
 from wav2lip import bundle, tiny
+from zipformer import zipformer
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
 from avatard.face.bundle import folders
@@ -52,6 +53,7 @@ def one(domain: str, **options: Any) -> PlatformEntry:
 MADE: dict[str, Callable[[Path], PlatformEntry]] = {
     "piper": lambda folder: one("tts", platform="piper", voice=str(voice(folder))),
     "whisper": lambda folder: one("stt", platform="whisper", model=str(whisper(folder / "ggml-mute.bin", "(noise)"))),
+    "sherpa_onnx": lambda folder: one("stt", platform="sherpa_onnx", model=str(zipformer(folder / "transducer"))),
     "silero_onnx": lambda folder: one("vad", platform="silero_onnx", model=str(silero(folder / "vad.onnx"))),
     "vosk": lambda folder: one("stt", platform="vosk", model=str(kaldi(folder / "tones"))),
 }
@@ -104,7 +106,7 @@ async def test_vad(opener: Opener, platform: str) -> None:
         assert all(0 <= value <= 1 for value in values) and max(values) < 0.5
 
 
-@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "vosk", "whisper"])
+@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "sherpa_onnx", "vosk", "whisper"])
 async def test_stt(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "stt")
     async with stage.open("en") as abandoned:

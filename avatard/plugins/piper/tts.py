@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avatard.api.context import Model, PluginContext
-from avatard.api.errors import NotReady, Refused
+from avatard.api.errors import NotReady, Refused, StageFailed
 from avatard.api.flow import Sentence, SpeechAudio
 from avatard.api.stages import SpeechSynthesizer
 from avatard.plugins.piper import voices
@@ -87,5 +87,8 @@ async def async_setup(context: PluginContext, config: TtsConfig) -> AsyncIterato
         PiperEngine, MEGABYTES + 2 * size, voice=str(card.path), speed=config.speed, noise=config.noise,
         rhythm=config.rhythm, threads=config.threads,
     )  # fmt: skip
-    await model.load()
+    try:
+        await model.load()
+    except StageFailed as err:  # over some files the library ends its process
+        raise NotReady(f"piper: {card.path}: cannot be loaded ({err.reason}); get the voice again") from err
     yield PiperSynthesizer(model, cards, chosen, speaker, context.language)

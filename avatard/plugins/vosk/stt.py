@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from avatard.api.context import Model, PluginContext
-from avatard.api.errors import NotReady
+from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import AudioFrame, Partial, Transcript
 from avatard.api.stages import RecognizerStream, SpeechRecognizer
 from avatard.plugins.vosk.config import SttConfig
@@ -81,6 +81,10 @@ async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterato
         raise NotReady("stt: vosk: 'mode: grammar' needs a spoken grammar: add 'intents' to conversation")
     model = context.model(VoskEngine, MEGABYTES + TIMES * size, model=str(path), phrases=heard,
                           wake=list(context.wake_phrases), rejection=config.rejection)  # fmt: skip
-    if lacking := await model.call("missing"):
+    try:
+        lacking = await model.call("missing")
+    except StageFailed as err:  # over some files the library ends its process
+        raise NotReady(f"vosk: {path}: cannot be loaded ({err.reason}); get the model again") from err
+    if lacking:
         context.logger.warning("the model has no word %s: sentences with these are not heard", ", ".join(lacking))
     yield VoskRecognizer(model)

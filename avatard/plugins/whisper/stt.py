@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from avatard.api.context import Model, PluginContext
+from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import AudioFrame, Partial, Transcript
 from avatard.api.stages import RecognizerStream, SpeechRecognizer
 from avatard.plugins.whisper import files
@@ -63,6 +64,9 @@ async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterato
         partials=config.partials, threads=config.threads, short_context=config.short_context,
         rejection=config.rejection,
     )  # fmt: skip
-    await model.load()
+    try:
+        await model.load()
+    except StageFailed as err:  # over some files the library ends its process
+        raise NotReady(f"whisper: {path}: cannot be loaded ({err.reason}); get the model again") from err
     await model.call("begin", context.language)
     yield WhisperRecognizer(model)
