@@ -189,14 +189,3 @@ def test_phrases() -> None:
 
 def pairs(texts: list[str]) -> set[tuple[str, str]]:
     return {pair for text in texts for pair in zip(text.split(), text.split()[1:], strict=False)}
-
-
-def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
-    def refused(*_: object) -> None:
-        raise AssertionError("it wants to connect")
-
-    monkeypatch.setattr(socket.socket, "connect", refused)
-    monkeypatch.setattr(socket, "getaddrinfo", refused)
-    assert ask(engine(kaldi(tmp_path / "tones")), QUIET, LOW, QUIET)[1] == "low"
