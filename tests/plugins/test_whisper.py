@@ -17,6 +17,7 @@ from ggml import whisper
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import AudioFrame, Partial
+from avatard.api.news import TurnFinished
 from avatard.plugins.whisper import files
 from avatard.plugins.whisper.engine import LONGEST, WhisperEngine
 from avatard.plugins.whisper.guards import heard
@@ -176,7 +177,7 @@ def test_a_cut_at_any_place_is_found(tmp_path: Path) -> None:
     path = whisper(tmp_path / "ggml-en.bin")
     data = path.read_bytes()
     rng = np.random.default_rng(9)
-    for cut in (*rng.integers(0, len(data), 40), *range(len(data) - 40, len(data))):
+    for cut in (*rng.integers(0, len(data), 16), *range(len(data) - 8, len(data))):
         path.write_bytes(data[:cut])
         with pytest.raises(NotReady, match="cut short"):
             files.check(path)
@@ -189,6 +190,19 @@ async def test_the_next_engine_hears_instead(tmp_path: Path, scripted: Callable[
         stt = [{"platform": "whisper", "model": wrong}, {"platform": "scripted"}]
         async with open_house(scripted(stt=stt)) as house:
             assert house.engines()["stt"] == "scripted"
+
+
+async def test_a_spoken_question_is_answered(tmp_path: Path, scripted: Callable[..., Configuration]) -> None:
+    """The whole daemon with the real library in its child: what it heard is what the answer repeats."""
+    stt = {"platform": "whisper", "model": str(whisper(tmp_path / "ggml-en.bin", "is the window open"))}
+    script = [{"wake": "x"}, {"silence": 0.3}, {"say": "something else"}, {"silence": 1.0}]
+    microphone = {"platform": "scripted", "pace": "fast", "script": script}
+    async with open_house(scripted(stt=stt, microphone=microphone)) as house:
+        with house.feed.subscribe(256) as news:
+            async with asyncio.timeout(20):
+                report = await anext(e.report async for e in news if isinstance(e, TurnFinished))
+        assert house.engines()["stt"] == "whisper"
+    assert (report.heard, report.reply) == ("is the window open", "You said: is the window open.")
 
 
 def test_models_by_name(tmp_path: Path) -> None:
