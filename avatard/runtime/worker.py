@@ -216,7 +216,7 @@ class ChildModel:
         if answer.get("kind") == "ConfigError":
             return ConfigError(text.removeprefix("ConfigError: "))
         if answer.get("kind") == "NotReady":
-            return NotReady(f"{self.name}: {text}")
+            return NotReady(f"{self.name}: {text.removeprefix('NotReady: ')}")
         return StageFailed(self._stage, self._plugin, text)
 
 

@@ -26,6 +26,8 @@ TOKENS_AHEAD, SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 64, 4, 16, 10
 """How far each stage may run ahead: tokens, whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
 FILLER_AFTER = 1.5
 """Seconds without a word of the reply after which the filler is said."""
+BREAK = 0.2
+"""Seconds of silence where a voice broke off and another one begins the sentence again."""
 FOLLOW_SECONDS = 0.1
 """How often what was really heard is looked at."""
 
@@ -168,18 +170,19 @@ class Answer:
     async def _sentence(self, sentence: Sentence) -> AsyncGenerator[SpeechAudio, None]:
         while True:
             engine = await self._voice.tts.engine()
-            begun = False
+            resampler, rate = Resampler(), 0
             try:
                 async with aclosing(cast("AsyncGenerator[SpeechAudio, None]", engine.speak(sentence))) as pieces:
-                    resampler = Resampler()
                     async for piece in pieces:
-                        begun = True
+                        rate = piece.rate
                         yield resampler(piece)
                 return
             except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
-                # Before its first sound the sentence can still be said by the next engine.
-                if begun or not self._voice.tts.give_up(engine, err):
+                if not self._voice.tts.give_up(engine, err):
                     raise
+                # How much of the sentence was said nobody knows: the next engine says it from its beginning.
+                if rate:
+                    yield resampler.rest(sentence, rate)
 
     async def _follow(self) -> None:
         shown = -1.0
@@ -213,6 +216,12 @@ class Resampler:
             self._stream = soxr.ResampleStream(piece.rate, SPEECH_RATE, 1, dtype="int16", quality="HQ")
         audio: Samples = self._stream.resample_chunk(np.ascontiguousarray(piece.audio), last=piece.last)
         return SpeechAudio(piece.sentence, audio, SPEECH_RATE, piece.last)
+
+    def rest(self, sentence: Sentence, rate: int) -> SpeechAudio:
+        """What is still inside of a sentence that broke off, and a moment's silence."""
+        silence: Samples = np.zeros(int(rate * BREAK), np.int16)
+        end = self(SpeechAudio(sentence, silence, rate, True))
+        return SpeechAudio(sentence, end.audio, SPEECH_RATE, False)
 
 
 async def tokens_of(text: str) -> AsyncGenerator[ReplyToken, None]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from avatard.api.mp4 import codecs
 from browsing import mouth, picture, room, until
 from takes import spoken
 from webhouse import House
+
+from avatard.api.mp4 import codecs
 
 
 @cache

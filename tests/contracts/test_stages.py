@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from detectors import silero
+from ggml import whisper
+from kaldi import kaldi
 from portraits import face
+from voices import voice
 from wav2lip import bundle, tiny
+from zipformer import zipformer
 
 from avatard.api.flow import AudioFrame, Sentence, SessionView, SpeechAudio, Transcript, VideoFrame
 from avatard.face.bundle import folders
@@ -34,7 +40,24 @@ async def opened(opener: Opener, platform: str, domain: str) -> Any:
         face(folders()[0], "default")
     if platform == "wav2lip":
         return await opener.open(wav2lip(opener))
+    if platform in MADE:
+        return await opener.open(MADE[platform](opener.foundation.paths.cache))
     return await opener.open(built_in(platform, domain))
+
+
+def one(domain: str, **options: Any) -> PlatformEntry:
+    """A platform with options."""
+    return from_mapping({domain: options}).stages[domain][0]
+
+
+MADE: dict[str, Callable[[Path], PlatformEntry]] = {
+    "piper": lambda folder: one("tts", platform="piper", voice=str(voice(folder))),
+    "whisper": lambda folder: one("stt", platform="whisper", model=str(whisper(folder / "ggml-mute.bin", "(noise)"))),
+    "sherpa_onnx": lambda folder: one("stt", platform="sherpa_onnx", model=str(zipformer(folder / "transducer"))),
+    "silero_onnx": lambda folder: one("vad", platform="silero_onnx", model=str(silero(folder / "vad.onnx"))),
+    "vosk": lambda folder: one("stt", platform="vosk", model=str(kaldi(folder / "tones"))),
+}
+"""Platforms that need a model: it is made in the folder."""
 
 
 def wav2lip(opener: Opener) -> PlatformEntry:
@@ -56,7 +79,7 @@ async def speech() -> AsyncIterator[SpeechAudio]:
         yield SpeechAudio(Sentence(f"Sentence {index}.", index), tone, 48_000, True)
 
 
-@pytest.mark.parametrize("platform", ["espeak", "scripted"])
+@pytest.mark.parametrize("platform", ["espeak", "piper", "scripted"])
 async def test_tts(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "tts")
     for text in ("Hello there, how are you?", "好", "é 1 & <b>", "."):
@@ -74,7 +97,7 @@ async def test_wake_word(opener: Opener, platform: str) -> None:
             assert await first.feed(frame) is None and await second.feed(frame) is None
 
 
-@pytest.mark.parametrize("platform", ["silero", "scripted"])
+@pytest.mark.parametrize("platform", ["silero", "silero_onnx", "scripted"])
 async def test_vad(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "vad")
     for _ in range(2):
@@ -83,7 +106,7 @@ async def test_vad(opener: Opener, platform: str) -> None:
         assert all(0 <= value <= 1 for value in values) and max(values) < 0.5
 
 
-@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted"])
+@pytest.mark.parametrize("platform", ["pocketsphinx", "scripted", "sherpa_onnx", "vosk", "whisper"])
 async def test_stt(opener: Opener, platform: str) -> None:
     stage = await opened(opener, platform, "stt")
     async with stage.open("en") as abandoned:

@@ -45,7 +45,7 @@ wyoming:
         "F:2: microphne: unknown key; did you mean 'microphone'?",
         "F:4: listening.end_silence: unknown key; did you mean 'end_silence_ms'?",
         "F:5: listening.max_seconds: input should be less than or equal to 60",
-        "F:7: tts.0.platform: no platform 'espeek' for tts; did you mean 'espeak'?; there are espeak, scripted",
+        "F:7: tts.0.platform: no platform 'espeek' for tts; did you mean 'espeak'?; there are espeak, piper, scripted",
         "F:9: tts.1.rate: input should be a valid integer, unable to parse string as an integer",
         "F:10: wyoming: no installed plugin provides wyoming; remove it or install one",
     ]  # fmt: skip

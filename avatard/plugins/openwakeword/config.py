@@ -11,8 +11,9 @@ class Phrase(BaseModel, frozen=True, extra="forbid"):
     """One wake phrase."""
 
     name: str = Field("", description="a built-in phrase")
-    file: Path | None = Field(None, description="a model of your own: a .tflite")
+    file: Path | None = Field(None, description="a model of your own: a .tflite or .onnx")
     threshold: float | None = Field(None, gt=0, lt=1, description="probability that counts; default 0.5")
+    verifier: Path | None = Field(None, description="an .onnx that knows your voices, asked before it wakes")
 
     @model_validator(mode="before")
     @classmethod

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from avatard.api.errors import ConfigError
+from avatard.plugins.openwakeword.network import EMBEDDING, WINDOW, Floats, Network
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
 THRESHOLD = 0.5
+VERIFIED = 0.5
+"""What a verifier must say at least."""
 
 
 @dataclass(slots=True)
@@ -19,20 +24,23 @@ class Source:
     """One microphone's state."""
 
     features: Any
-    models: list[tuple[Any, float]]
+    models: list[tuple[Any, float, Network | None]]
+    seen: Floats = field(default_factory=lambda: np.zeros((WINDOW, EMBEDDING), np.float32))
+    """The newest embeddings."""
     deaf_until: float = 0.0
 
 
 class OpenWakeWordEngine:
     """Detects phrases in 16 kHz mono sound."""
 
-    def __init__(self, phrases: list[tuple[str, str, float | None]]) -> None:
-        """Take (name, file, threshold) triples; check that each loads.
+    def __init__(self, phrases: list[tuple[str, str, float | None]], verifiers: dict[int, str] | None = None) -> None:
+        """Take (name, file, threshold) triples, and by a phrase's place its verifier's file; check that each loads.
 
         Raises:
             ConfigError: a phrase is unknown or a file cannot be read.
         """
         self._phrases = phrases
+        self._verifiers = {place: Network(file) for place, file in (verifiers or {}).items()}
         self._sources: dict[int, Source] = {}
         self._spare: Source | None = self._make()
 
@@ -51,9 +59,12 @@ class OpenWakeWordEngine:
             return None
         found: tuple[str, float] | None = None
         for embeddings in source.features.process_streaming(sound):
-            for model, threshold in source.models:
+            source.seen = np.concatenate([source.seen, embeddings.reshape(-1, EMBEDDING)])[-WINDOW:]
+            for model, threshold, verifier in source.models:
                 for probability in model.process_streaming(embeddings):
                     if probability > threshold and end >= source.deaf_until:
+                        if verifier is not None and verifier.probability(source.seen) < VERIFIED:
+                            continue  # somebody else said it, or it only sounds like it
                         source.deaf_until = end + REFRACTORY
                         found = model.id, float(probability)
         return found
@@ -61,16 +72,19 @@ class OpenWakeWordEngine:
     def _make(self) -> Source:
         from pyopen_wakeword import OpenWakeWordFeatures
 
-        return Source(OpenWakeWordFeatures.from_builtin(), [self._model(*phrase) for phrase in self._phrases])
+        models = [(*self._model(*phrase), self._verifiers.get(place)) for place, phrase in enumerate(self._phrases)]
+        return Source(OpenWakeWordFeatures.from_builtin(), models)
 
     def _model(self, name: str, file: str, threshold: float | None) -> tuple[Any, float]:
         from pyopen_wakeword import Model, OpenWakeWord
 
-        if file:
+        if file.endswith(".onnx"):
+            model: Any = Network(file)
+        elif file:
             # The library would crash on what is no model: TFLite files carry this mark (flatbuffer identifier).
             path = Path(file)
             if not path.is_file() or path.read_bytes()[4:8] != b"TFL3":
-                raise ConfigError(f"wake_word: {file}: no TFLite model; give the .tflite of an openWakeWord model")
+                raise ConfigError(f"wake_word: {file}: no TFLite model; give an openWakeWord model's .tflite or .onnx")
             model = OpenWakeWord.from_model(path)
         else:
             known = [m.value for m in Model]

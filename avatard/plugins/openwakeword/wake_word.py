@@ -46,6 +46,7 @@ class OpenWakeWordDetector:
 async def async_setup(context: PluginContext, config: WakeWordConfig) -> AsyncIterator[WakeDetector]:
     """Load the phrases."""
     phrases = [(p.name, str(p.file) if p.file else "", p.threshold) for p in config.phrases]
-    model = context.model(OpenWakeWordEngine, MEGABYTES, phrases=phrases)
+    verifiers = {place: str(p.verifier) for place, p in enumerate(config.phrases) if p.verifier}
+    model = context.model(OpenWakeWordEngine, MEGABYTES, phrases=phrases, verifiers=verifiers)
     await model.load()
     yield OpenWakeWordDetector(model)

@@ -1,0 +1,1 @@
+"""Streaming transducers (zipformer) by sherpa-onnx, in a child process."""

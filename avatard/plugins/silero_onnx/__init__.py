@@ -1,0 +1,1 @@
+"""Silero voice activity detection from an ONNX file."""

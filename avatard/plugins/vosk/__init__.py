@@ -1,0 +1,1 @@
+"""Vosk: Kaldi's recognisers for some 20 languages, in a child process."""

@@ -1,0 +1,1 @@
+"""Whisper models by whisper.cpp, in a child process."""
