@@ -121,8 +121,8 @@ class Opener:
             assistant=ground.door, clock=time.monotonic, cache=ground.paths.cache / entry.platform,
             state=ground.paths.state / entry.platform, grammars=tuple(self.grammars), wake_phrases=self.wake_phrases,
             displays=displays(self.configuration), responders=responders(self.configuration), encoder=self.encoder,
-            idle_loop=ground.resting.loop, show=ground.guests.staying, visit=ground.visit, tools=ground.tools, post=ground.post,
-            make_model=make_model, supervise=supervise, register_cache=register_cache,
+            idle_loop=ground.resting.loop, show=ground.guests.staying, visit=ground.visit, tools=ground.tools,
+            post=ground.post, make_model=make_model, supervise=supervise, register_cache=register_cache,
             removed=lambda: self.removed, isolate=entry.manifest.isolate,
         )  # fmt: skip
 

@@ -126,7 +126,7 @@ def seconds_in(slots: dict[str, Any]) -> int:
 
 
 async def _words(text: str) -> AsyncGenerator[ReplyToken, None]:
-    for number, word in enumerate(text.split(" ")):
+    for number, word in enumerate(text.split(" ") if text else ()):
         yield ReplyToken(f" {word}" if number else word)
 
 

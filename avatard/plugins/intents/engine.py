@@ -69,7 +69,7 @@ class IntentsEngine:
         nothing = TextSlotList.from_strings([])
         areas = TextSlotList.from_strings(rooms)
         self._house_lists: dict[str, Any] = {"name": nothing, "area": areas, "floor": nothing}
-        self.recognize("what time is it")
+        self.recognize("warm up")
 
     def recognize(self, text: str) -> tuple[str, dict[str, Any]] | None:
         """Return (intent, slots), or None where it is not understood."""
@@ -81,8 +81,8 @@ class IntentsEngine:
                 return found
         if self._house is None:
             return None
-        found = recognize_best(text, self._house, slot_lists=self._house_lists, language=self._language)
-        return _told(found) if found else None
+        result = recognize_best(text, self._house, slot_lists=self._house_lists, language=self._language)
+        return _told(result) if result else None
 
 
 class _Own:
@@ -110,8 +110,8 @@ class _Own:
 
 
 def unaccented(text: str) -> str:
-    """The text without accents: é becomes e."""
-    parts = unicodedata.normalize("NFD", text)
+    """The text without accents: é becomes e, ß becomes ss."""
+    parts = unicodedata.normalize("NFD", text.replace("ß", "ss"))
     return unicodedata.normalize("NFC", "".join(part for part in parts if unicodedata.category(part) != "Mn"))
 
 
