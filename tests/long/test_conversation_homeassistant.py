@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ CEILING = {"name": "Office ceiling", "unique_id": "ceiling", "command_topic": "o
 REAL: dict[str, Any] = {
     "name": "Kitchen", "wake_word": "microwakeword", "vad": "silero", "stt": "pocketsphinx",
 }  # fmt: skip
+NUMBERS = itertools.count()
 LIGHTS = ("light.desk_lamp", "light.office_ceiling")
 
 
@@ -94,8 +96,8 @@ def asked(tmp_path: Path, recordings: Path) -> dict[str, Any]:
 def assist(home: HomeAssistant, **options: Any) -> dict[str, Any]:
     """Home Assistant as a responder, with a long-lived token as a person makes one."""
     if "token" not in options:
-        options["token"] = home.ask({"type": "auth/long_lived_access_token", "client_name": "avatard " + str(
-            len(home.ask("auth/refresh_tokens")[0])), "lifespan": 1})[0]  # fmt: skip
+        wish = {"type": "auth/long_lived_access_token", "client_name": f"avatard {next(NUMBERS)}", "lifespan": 1}
+        options["token"] = home.ask(wish)[0]
     return {"platform": "home_assistant", "url": f"http://{HOST}:{home.port}", **options}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from chatserver import Script, chat_server
 from homeserver import answer, home_server
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +173,17 @@ async def test_it_is_a_tool_while_it_is_open(scripted: Scripted) -> None:
 async def ask(house: Any, text: str) -> str:
     report = await (await house.door.ask(text)).finished
     return str(report.reply)
+
+
+async def test_a_language_model_may_use_it(scripted: Scripted) -> None:
+    calls = [("home_assistant", '{"sentence": "turn on the kitchen light"}')]
+    async with home_server(UNKNOWN, LIGHT) as server, chat_server(Script(calls=calls), Script(words=["Done."])) as mind:
+        home = {"platform": "home_assistant", "url": server.url, "token": "x"}
+        model = {"platform": "openai", "url": mind.url, "tools": ["home_assistant"]}
+        async with open_house(scripted(conversation=[home, model])) as house:
+            assert await ask(house, "it is rather dark in the kitchen") == "Done."
+    assert server.requests[1]["text"] == "turn on the kitchen light"
+    assert mind.requests[1]["messages"][-1]["content"] == "Turned on the lights"
 
 
 async def test_the_chain_goes_on_without_it(scripted: Scripted) -> None:
