@@ -29,13 +29,18 @@ class HomeServer:
     tokens: list[str] = field(default_factory=list)
     strayed: int = 0
     """Requests to other addresses"""
+    abandoned: int = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
         self.tokens.append(request.headers.get("Authorization", ""))
         script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
         if script == "stall":
-            await asyncio.sleep(3600)
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                self.abandoned += 1
+                raise
         if script == "cut":
             response = web.StreamResponse(headers={"Content-Length": "100"})
             await response.prepare(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
@@ -204,3 +205,19 @@ async def test_the_chain_goes_on_without_it(scripted: Scripted) -> None:
     assert [r["text"] for r in server.requests] == [light, joke, light]
     async with open_house(scripted(conversation="intents")) as house:
         assert "No house is connected" in await ask(house, "turn on the kitchen light")
+
+
+async def test_a_stop_lets_it_go(scripted: Scripted) -> None:
+    async with home_server("stall") as server:
+        settings = scripted(conversation={"platform": "home_assistant", "url": server.url, "token": "x"})
+        async with open_house(settings) as house:
+            ticket = await house.door.ask("turn on the kitchen light")
+            while not server.requests:
+                await asyncio.sleep(0.01)
+            await house.door.stop()
+            assert (await ticket.finished).interrupted and house.door.status().state == "idle"
+            for _ in range(200):
+                if server.abandoned:
+                    break
+                await asyncio.sleep(0.01)
+    assert server.abandoned == 1

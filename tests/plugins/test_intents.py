@@ -29,6 +29,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "set a pizza timer for five minutes": ("SetTimer", MINUTE | {"name": "pizza"}), "stop": ("Stop", {}),
         "cancel the pizza timer": ("CancelTimer", {"name": "pizza"}), "how long is left": ("TimerLeft", {}),
         "set a timer for two hours and ten minutes": ("HassStartTimer", {"hours": 2, "minutes": 10}),
+        "Please set the volume to 50 %.": ("SetVolume", {"number": 50}),
     },
     "de": {
         "Wie spät ist es?": ("Time", {}), "Welcher Tag ist heute?": ("Date", {}), "Wie heisst du": ("Who", {}),
@@ -39,6 +40,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "Stell einen Pizza Timer auf fünf Minuten": ("SetTimer", MINUTE | {"name": "Pizza"}),
         "Timer eine Minute": ("SetTimer", {"number": 1, "unit": 60}), "Brich den Timer ab": ("CancelTimer", {}),
         "Wie lange läuft der Timer noch?": ("TimerLeft", {}), "Vergiss es": ("Nevermind", {}),
+        "Stelle bitte einen 5-Minuten-Timer.": ("SetTimer", MINUTE), "Lautstärke 50%": ("SetVolume", {"number": 50}),
         "Starte einen Timer für zwei Stunden und zehn Minuten": ("HassStartTimer", {"hours": 2, "minutes": 10}),
     },
     "es": {
@@ -49,6 +51,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "pon un temporizador de cinco minutos": ("SetTimer", MINUTE), "temporizador de media hora": ("SetTimer", HALF),
         "pon un temporizador de cinco minutos para la pizza": ("SetTimer", MINUTE | {"name": "pizza"}),
         "pon un temporizador de una hora": ("SetTimer", {"number": 1, "unit": 3600}),
+        "Por favor, apaga la luz": ("Switch", {"state": "off"}), "volumen 50%": ("SetVolume", {"number": 50}),
         "cancela el temporizador": ("CancelTimer", {}), "¿Cuánto tiempo queda?": ("TimerLeft", {}),
     },
     "fr": {
@@ -61,6 +64,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         ),
         "mets un minuteur pâtes de cinq minutes": ("SetTimer", MINUTE | {"name": "pâtes"}),
         "mets un minuteur de vingt-et-une minutes": ("SetTimer", {"number": 21, "unit": 60}),
+        "Allume la lumière, s'il te plaît": ("Switch", {"state": "on"}), "volume 50 %": ("SetVolume", {"number": 50}),
         "annule le minuteur": ("CancelTimer", {}), "combien de temps reste-t-il": ("TimerLeft", {}),
     },
     "zh": {
@@ -70,6 +74,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "音量调到百分之五十": ("SetVolume", {"number": 50}), "你叫什么名字？": ("Who", {}),
         "设一个五分钟的计时器": ("SetTimer", MINUTE), "定个半小时的闹钟": ("SetTimer", HALF),
         "设一个五分钟的披萨计时器": ("SetTimer", MINUTE | {"name": "披萨"}),
+        "把音量设为 50%": ("SetVolume", {"number": 50}), "请开灯": ("Switch", {"state": "on"}),
         "计时两分钟": ("SetTimer", {"number": 2, "unit": 60}), "取消计时器": ("CancelTimer", {}),
         "还剩多久": ("TimerLeft", {}),
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from avatard.plugins.intents.wording import Wording, base, table
 
 VARIANTS = {"zh": "zh-CN", "pt": "pt-BR", "sr": "sr-Latn"}
 """Languages that Home Assistant has by region alone."""
+PERCENT = re.compile(r"(\d)\s*%")
+"""Written only: all sentences that take a number take it without the word, too."""
 NAME = "{name}"
 """The slot that takes any words: nothing for a grammar."""
 
@@ -24,6 +27,8 @@ class Sentences:
     """Intent → templates"""
     lists: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Slot → words → value"""
+    polite: tuple[str, ...] = ()
+    """Words that may stand anywhere and mean nothing."""
     together: bool = False
     """Whether words stand without spaces between them."""
 
@@ -31,10 +36,10 @@ class Sentences:
 def sentences(language: str) -> Sentences:
     """A language's sentences; none where it does not ship."""
     loaded = table("sentences", language)
-    lists, together = loaded.pop("lists", {}), loaded.pop("together", False)
+    lists, polite, together = loaded.pop("lists", {}), loaded.pop("polite", ()), loaded.pop("together", False)
     if loaded:
         lists["number"] = Wording(language).numbers() | lists.get("number", {})
-    return Sentences(loaded, lists, together)
+    return Sentences(loaded, lists, tuple(polite), together)
 
 
 def grammar(language: str, rooms: tuple[str, ...]) -> SpokenGrammar | None:
@@ -60,10 +65,11 @@ class IntentsEngine:
 
         self._language = language
         known = sentences(language)
-        # Whoever types leaves accents out.
+        # Whoever types leaves accents out, and recognisers differ in hyphens.
         self._own = [_Own(known, rooms, language)]
-        if (bare := _bare(known)) != known:
-            self._own.append(_Own(bare, [unaccented(room) for room in rooms], language, unaccented))
+        if not known.together:
+            self._own.append(_Own(_bare(known), [bare(room) for room in rooms], language, bare))
+        self._together = known.together
         house = get_intents(language) or get_intents(base(language)) or get_intents(VARIANTS.get(base(language), ""))
         self._house = Intents.from_dict(house) if house else None
         nothing = TextSlotList.from_strings([])
@@ -76,8 +82,10 @@ class IntentsEngine:
         from hassil import recognize_best
 
         text = text.replace("’", "'")
+        if self._together:
+            text = "".join(text.split())
         for own in self._own:
-            if found := own.recognize(text):
+            if found := own.recognize(PERCENT.sub(r"\1", text)):
                 return found
         if self._house is None:
             return None
@@ -92,8 +100,10 @@ class _Own:
         from hassil import Intents, TextSlotList, WildcardSlotList
 
         data = {name: {"data": [{"sentences": lines}]} for name, lines in known.intents.items()}
-        settings = {"ignore_whitespace": known.together}
-        self._intents = Intents.from_dict({"language": language, "intents": data, "settings": settings})
+        self._intents = Intents.from_dict({
+            "language": language, "intents": data, "settings": {"ignore_whitespace": known.together},
+            "skip_words": list(known.polite),
+        })  # fmt: skip
         self._language, self._read = language, read
         self._lists: dict[str, Any] = {
             slot: TextSlotList.from_tuples(words.items()) for slot, words in known.lists.items()
@@ -109,18 +119,19 @@ class _Own:
         return _told(found) if found else None
 
 
-def unaccented(text: str) -> str:
-    """The text without accents: é becomes e, ß becomes ss."""
+def bare(text: str) -> str:
+    """The text without accents and hyphens: é becomes e, ß becomes ss."""
     parts = unicodedata.normalize("NFD", text.replace("ß", "ss"))
-    return unicodedata.normalize("NFC", "".join(part for part in parts if unicodedata.category(part) != "Mn"))
+    kept = "".join(part for part in parts if unicodedata.category(part) != "Mn")
+    return unicodedata.normalize("NFC", kept).replace("-", " ")
 
 
 def _bare(known: Sentences) -> Sentences:
-    intents = {name: [unaccented(line) for line in lines] for name, lines in known.intents.items()}
+    intents = {name: [bare(line) for line in lines] for name, lines in known.intents.items()}
     lists: dict[str, dict[str, Any]] = {
-        slot: {unaccented(word): value for word, value in words.items()} for slot, words in known.lists.items()
+        slot: {bare(word): value for word, value in words.items()} for slot, words in known.lists.items()
     }
-    return Sentences(intents, lists, known.together)
+    return Sentences(intents, lists, tuple(map(bare, known.polite)), known.together)
 
 
 def _told(found: Any) -> tuple[str, dict[str, Any]]:
