@@ -70,7 +70,8 @@ def home(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         wire.publish("office/ceiling", "OFF", retain=True)
         home.until(lambda: all(home.state(id) == "off" for id in LIGHTS), why=lambda: [home.entity(i) for i in LIGHTS])
         area = home.ask({"type": "config/area_registry/create", "name": "Office"})[0]["area_id"]
-        home.ask(*({"type": "config/entity_registry/update", "entity_id": id, "area_id": area} for id in LIGHTS))
+        put = {"type": "config/entity_registry/update", "area_id": area}
+        home.ask(put | {"entity_id": LIGHTS[0], "aliases": ["台灯"]}, put | {"entity_id": LIGHTS[1]})
         yield home
         lamp.close()
 
@@ -150,12 +151,20 @@ def test_what_is_written_is_answered_and_what_is_not_understood_goes_on(
     assert dark.complaints() == [], dark.complaints()
 
 
-def test_in_german(dark: HomeAssistant, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"name": "Kitchen", "language": "de", "conversation": ["intents", assist(dark)]}
-    with Daemon(tmp_path, **keys) as daemon:
-        assert daemon.command("ask", "Schalte die Desk Lamp ein")
+@pytest.mark.parametrize(
+    ("language", "command", "name"),
+    [
+        ("de", "Schalte die Desk Lamp ein", "Ich bin avatard"), ("es", "Enciende Desk Lamp", "Soy avatard"),
+        ("fr", "Allume Desk Lamp", "Je suis avatard"), ("zh", "打开台灯", "我是avatard"),
+    ],
+)  # fmt: skip
+def test_in_other_languages(language: str, command: str, name: str, dark: HomeAssistant, tmp_path: Path) -> None:
+    who = {"de": "Wie heißt du?", "es": "¿Quién eres?", "fr": "Qui es-tu ?", "zh": "你是谁"}[language]
+    with Daemon(tmp_path, name="Kitchen", language=language, conversation=["intents", assist(dark)]) as daemon:
+        assert daemon.command("ask", command)
         dark.until_state("light.desk_lamp", "on")
-        assert daemon.command("ask", "Wie heißt du?").startswith("Ich bin avatard")
+        assert daemon.command("ask", who).startswith(name)
+    assert dark.complaints() == [], dark.complaints()
 
 
 def test_a_wrong_token_and_a_home_that_is_away(dark: HomeAssistant, tmp_path: Path) -> None:
