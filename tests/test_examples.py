@@ -190,9 +190,10 @@ async def test_a_page_names_what_there_is(path: Path) -> None:
 
 
 def test_configurations_on_the_pages_are_accepted(tmp_path: Path) -> None:
-    found = [b for page in ("home-assistant", "memory") for b in blocks(ROOT / "docs" / f"{page}.md", "yaml")]
+    pages = [ROOT / "docs" / f"{page}.md" for page in ("home-assistant", "languages", "memory")]
+    found = [block for page in pages for block in blocks(page, "yaml")]
     ours = [b for b in found if not b.startswith("action:")]
-    assert len(ours) == 2, ours
+    assert len(ours) == 4, ours
     for block in ours:
         (tmp_path / "page.yaml").write_text(block)
         assert configuration(settled(tmp_path / "page.yaml", tmp_path)).core.memory, block

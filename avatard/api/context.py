@@ -144,6 +144,8 @@ class PluginContext:
     """The wake words as spoken text, e.g. ``okay nabu``."""
     displays: tuple[str, ...]
     """The platforms of the displays that the configuration names."""
+    responders: tuple[str, ...]
+    """The platforms that answer, in the order of the chain."""
     encoder: VideoEncoder | None
     """For displays that write a stream of their own; opened before them."""
     idle_loop: Callable[[], Awaitable[IdleLoop]]

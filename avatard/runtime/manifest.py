@@ -34,6 +34,8 @@ class Manifest:
     isolate: bool
     folder: Path
     package: str
+    languages: tuple[str, ...] = ()
+    """Language codes without region, where it knows these alone."""
 
 
 def read(folder: Path, package: str) -> Manifest:
@@ -51,8 +53,8 @@ def read(folder: Path, package: str) -> Manifest:
         mark = getattr(err, "problem_mark", None)
         raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {err}") from err
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: a mapping is needed: name, provides, summary, requires, isolate")
-    known = {"name": str, "provides": list, "summary": str, "requires": list, "isolate": bool}
+        raise ConfigError(f"{path}:1: a mapping is needed: name, provides, summary, requires, isolate, languages")
+    known = {"name": str, "provides": list, "summary": str, "requires": list, "isolate": bool, "languages": list}
     for key, value in data.items():
         if key not in known:
             raise ConfigError(f"{path}: {key}: unknown key; known are {', '.join(known)}")
@@ -69,7 +71,7 @@ def read(folder: Path, package: str) -> Manifest:
             raise ConfigError(f"{path}: requires: {requirement!r} is no pip requirement: {err}") from err
     return Manifest(
         data["name"], tuple(map(str, data["provides"])), data["summary"], requires, data.get("isolate", False), folder,
-        package,
+        package, tuple(map(str, data.get("languages", ()))),
     )  # fmt: skip
 
 

@@ -108,9 +108,9 @@ class Opener:
             logger=logging.getLogger(f"avatard.{entry.domain}.{entry.platform}"), news=ground.feed,
             assistant=ground.door, clock=time.monotonic, cache=ground.paths.cache / entry.platform,
             state=ground.paths.state / entry.platform, grammars=tuple(self.grammars), wake_phrases=self.wake_phrases,
-            displays=displays(self.configuration), encoder=self.encoder, idle_loop=ground.resting.loop,
-            portrait=ground.resting.portrait,
-            show=ground.guests.staying, visit=ground.visit, tools=ground.tools, post=ground.post,
+            displays=displays(self.configuration), responders=responders(self.configuration), encoder=self.encoder,
+            idle_loop=ground.resting.loop, portrait=ground.resting.portrait, show=ground.guests.staying,
+            visit=ground.visit, tools=ground.tools, post=ground.post,
             make_model=make_model, supervise=supervise, register_cache=register_cache,
             removed=lambda: self.removed, isolate=entry.manifest.isolate,
         )  # fmt: skip
@@ -119,6 +119,11 @@ class Opener:
 def displays(configuration: Configuration) -> tuple[str, ...]:
     """The platforms of the displays that the configuration names."""
     return tuple(entry.platform for entry in configuration.stages.get("display", ()))
+
+
+def responders(configuration: Configuration) -> tuple[str, ...]:
+    """The platforms of the chain that answers."""
+    return tuple(entry.platform for entry in configuration.stages.get("conversation", ()))
 
 
 def imported(entry: PlatformEntry) -> Any:

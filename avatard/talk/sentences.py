@@ -1,4 +1,4 @@
-"""Sentences out of a stream of text, in English and Chinese, as they come.
+"""Sentences out of a stream of text, in the languages that ship, as they come.
 
 Whether a text is cut here or there into tokens changes nothing: an end is decided by the characters around it alone.
 """
@@ -16,6 +16,10 @@ from avatard.api.flow import ReplyToken, Sentence
 WIDE_ENDS = "。！？；"
 ENDS = ".!?;"
 CLOSERS = "\"'”’»)]}」』）》】〉"
+OPENERS = "¿¡"
+"""They begin a sentence even where no space is before them."""
+BEFORE = 40
+"""Characters before a number that tell whether it is an ordinal."""
 LONGEST = 300
 """Characters in one sentence; a longer one is cut at a comma or a space."""
 ABBREVIATIONS = frozenset(
@@ -23,6 +27,22 @@ ABBREVIATIONS = frozenset(
     "jun jul aug sep sept oct nov dec".split()
 )
 """Words whose full stop does not end a sentence, lower case, without it."""
+MORE_ABBREVIATIONS = {
+    "de": frozenset(
+        "bzw ca usw usf ggf evtl inkl exkl zzgl nr str hr hrn tel abs bspw std sek jh mio mrd tsd mär mrz okt "
+        "dez".split()
+    ),
+    "es": frozenset("sra sras sres srta dra ud uds vd vds pág págs núm aprox av avda tel ene abr ago dic".split()),
+    "fr": frozenset("mme mmes mlle env av bd tél janv févr juil déc p.ex".split()),
+}  # fmt: skip
+"""Language → more of them"""
+ORDINAL = re.compile(
+    r"(?:\b(?:der|die|das|dem|den|des|am|im|vom|zum|zur|beim|ab|seit|bis|jede[rsnm]?|diese[rsnm]?|heute|morgen|"
+    r"(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|[mdsu]?ein(?:e[rsnm]?)?|ihre?[rsnm]?),?\s"
+    r"|\d\.(?:\s(?:und|oder|bis)|,)\s(?:zum\s|im\s)?)\d{1,2}$",
+    re.I,
+)
+"""A German number after which a full stop makes it an ordinal: am 3. Mai, im 21. Jahrhundert."""
 CUT = re.compile(r"[,，、:：\s](?=[^,，、:：\s]*$)")
 
 
@@ -34,8 +54,9 @@ def has_words(text: str) -> bool:
 class SentenceSplitter:
     """Takes text in pieces and gives whole sentences."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
         """Begin with nothing."""
+        self._language = language.split("-")[0]
         self._text = ""
         self._from = 0
 
@@ -68,7 +89,7 @@ class SentenceSplitter:
                 if after is None or after >= len(text):
                     self._from = at
                     return (len(text) or None) if last else self._cut()
-                if _ends(text, at, after):
+                if _ends(text, at, after, self._language):
                     return after
                 at = after - 1 if text[after - 1] in WIDE_ENDS + ENDS else at
             at += 1
@@ -91,27 +112,30 @@ def _after_end(text: str, at: int) -> int:
     return at
 
 
-def _ends(text: str, at: int, after: int) -> bool:
+def _ends(text: str, at: int, after: int, language: str) -> bool:
     """Whether the end at ``at`` ends a sentence, knowing the character at ``after``."""
     run = text[at:after].rstrip(CLOSERS)
     if any(c in WIDE_ENDS for c in run):
+        return True
+    if text[after] in OPENERS:
         return True
     if not text[after].isspace() or run.startswith(".."):
         return False
     if run != ".":
         return True
-    word = re.split(r"[\s\"'(\[“‘]", text[:at])[-1]
+    word = re.split(r"[\s\"'(\[“‘¿¡«„]", text[:at])[-1]
     bare = word.lower()
-    single_initial = len(word) == 1 and word.isupper() and word != "I"
+    single_initial = len(word) == 1 and word.isalpha() and (language == "de" or (word.isupper() and word != "I"))
     numbered = word.isdigit() and not has_words(text[: at - len(word)].rpartition("\n")[2])
-    return not (
-        bare in ABBREVIATIONS or single_initial or numbered or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word)
-    )
+    if language == "de" and ORDINAL.search(text[max(0, at - BEFORE) : at]):
+        return False
+    short = bare in ABBREVIATIONS or bare in MORE_ABBREVIATIONS.get(language, ())
+    return not (short or single_initial or numbered or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word))
 
 
 async def split(tokens: AsyncIterator[ReplyToken], language: str) -> AsyncGenerator[Sentence, None]:
     """Turn a reply's tokens into sentences, each as soon as it is known to have ended; an aside is one by itself."""
-    splitter = SentenceSplitter()
+    splitter = SentenceSplitter(language)
     numbers = itertools.count()
     async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
         async for token in tokens:

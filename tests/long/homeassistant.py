@@ -91,7 +91,7 @@ def _runs(python: str, code: str) -> bool:
 class HomeAssistant:
     """Started by ``running``; ``entity`` and ``call`` are what a person would see and press."""
 
-    def __init__(self, python: Path, folder: Path) -> None:
+    def __init__(self, python: Path, folder: Path, more: str = "") -> None:
         self.python = python
         self.folder = folder
         self.port = free_port()
@@ -99,7 +99,7 @@ class HomeAssistant:
         self._process: subprocess.Popen[bytes] | None = None
         self._earlier = ""
         folder.mkdir(parents=True)
-        (folder / "configuration.yaml").write_text(CONFIGURATION.format(host=HOST, port=self.port))
+        (folder / "configuration.yaml").write_text(CONFIGURATION.format(host=HOST, port=self.port) + more)
 
     def start(self, seconds: float = 300) -> None:
         """Start, and wait until it is running; at the first start it installs what it lacks, and is onboarded."""
@@ -161,10 +161,10 @@ class HomeAssistant:
         """Return an entity's state."""
         return str(self.entity(id)["state"])
 
-    def ask(self, *commands: str) -> list[Any]:
+    def ask(self, *commands: str | dict[str, Any]) -> list[Any]:
         """Send commands over the WebSocket API: the registries are to be had there alone."""
         url, token = f"http://{HOST}:{self.port}/api/websocket", self._tokens["access_token"]
-        sent = [json.dumps({"type": command}) for command in commands]
+        sent = [json.dumps({"type": c} if isinstance(c, str) else c) for c in commands]
         command = [self.python, "-P", "-c", ASK, url, token, *sent]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean())
         assert done.returncode == 0, done.stderr
@@ -229,9 +229,9 @@ class HomeAssistant:
 
 
 @contextmanager
-def running(folder: Path, broker: Broker) -> Iterator[HomeAssistant]:
-    """Run Home Assistant with its MQTT set up."""
-    home = HomeAssistant(installed(), folder / "homeassistant")
+def running(folder: Path, broker: Broker, more: str = "") -> Iterator[HomeAssistant]:
+    """Run Home Assistant with its MQTT set up; ``more`` is added to its configuration."""
+    home = HomeAssistant(installed(), folder / "homeassistant", more)
     try:
         home.start()
         home.add_mqtt(broker)

@@ -20,7 +20,6 @@ from avatard.plugins.ffmpeg.config import EncoderConfig
 from avatard.plugins.ffmpeg.encoder import FfmpegEncoder, find
 from avatard.plugins.file.wav import read_wav
 from avatard.plugins.intents.engine import IntentsEngine, grammar
-from avatard.plugins.intents.numbers import clock
 from avatard.plugins.microwakeword.engine import MicroWakeWordEngine
 from avatard.plugins.openwakeword.engine import OpenWakeWordEngine
 from avatard.plugins.pocketsphinx.engine import PocketsphinxEngine
@@ -153,13 +152,6 @@ def test_intents() -> None:
         assert engine.recognize(text) == (intent, slots)
     for text in ("tell me a joke", "", "🙂", "x" * 290, "{time}", "(what|time"):
         assert engine.recognize(text) is None
-
-
-def test_the_clock_in_words() -> None:
-    assert [clock(*t) for t in ((16, 10), (0, 0), (11, 45), (12, 30), (23, 59), (9, 15), (1, 1))] == [
-        "ten past four", "twelve o'clock", "a quarter to twelve", "half past twelve", "one minute to twelve",
-        "a quarter past nine", "one minute past one",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [MicroWakeWordEngine, OpenWakeWordEngine])

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from avatard.talk.sentences import SentenceSplitter, has_words
 
 
-def split(text: str, cuts: list[int] | None = None) -> list[str]:
-    splitter, found, begin = SentenceSplitter(), [], 0
+def split(text: str, cuts: list[int] | None = None, language: str = "en") -> list[str]:
+    splitter, found, begin = SentenceSplitter(language), [], 0
     for cut in [*sorted(c % (len(text) + 1) for c in cuts or []), len(text)]:
         found += splitter.feed(text[begin:cut])
         begin = max(begin, cut)
@@ -33,6 +33,29 @@ def test_where_sentences_end(text: str, sentences: list[str]) -> None:
     assert split(text) == sentences
 
 
+GERMAN = "Wir sehen uns am 3. Mai. Es ist das 21. Jahrhundert. Die Antwort ist 42. Und?"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "sentences"),
+    [
+        ("de", GERMAN, ["Wir sehen uns am 3. Mai.", "Es ist das 21. Jahrhundert.", "Die Antwort ist 42.", "Und?"]),
+        ("de-AT", "Am Mittwoch, 3. Mai, d. h. bald. Vom 3. bis 5. Juni. Ja", [
+            "Am Mittwoch, 3. Mai, d. h. bald.", "Vom 3. bis 5. Juni.", "Ja"]),
+        ("de", "Das kostet ca. 3 Euro bzw. mehr. Gut so. Ja", ["Das kostet ca. 3 Euro bzw. mehr.", "Gut so.", "Ja"]),
+        ("en", GERMAN[:24], ["Wir sehen uns am 3.", "Mai."]),
+        ("es", "¡Hola!¿Qué tal? El Sr. Ruiz y la Sra. Gil. ¿Sí? Sí", [
+            "¡Hola!", "¿Qué tal?", "El Sr. Ruiz y la Sra. Gil.", "¿Sí?", "Sí"]),
+        ("fr", "Bonjour ! Ça va ? M. Durand et Mme. Roy. Oui", [
+            "Bonjour !", "Ça va ?", "M. Durand et Mme. Roy.", "Oui"]),
+        ("zh", "你好！有什么可以帮你的吗？好。", ["你好！", "有什么可以帮你的吗？", "好。"]),
+    ],
+)  # fmt: skip
+def test_where_sentences_end_in_other_languages(language: str, text: str, sentences: list[str]) -> None:
+    assert split(text, language=language) == sentences, split(text, language=language)
+    assert split(text, list(range(len(text))), language) == sentences
+
+
 def test_a_sentence_comes_as_soon_as_its_end_is_known() -> None:
     splitter = SentenceSplitter()
     assert splitter.feed("I am here.") == []
@@ -40,9 +63,12 @@ def test_a_sentence_comes_as_soon_as_its_end_is_known() -> None:
     assert splitter.feed("o on。好") == ["Go on。"]
 
 
-@given(st.text(alphabet="aB 1.,!?;。！\"”\n…", max_size=120), st.lists(st.integers(0, 200), max_size=12))
-def test_how_the_text_is_cut_into_tokens_changes_nothing(text: str, cuts: list[int]) -> None:
-    assert split(text, cuts) == split(text)
+@given(
+    st.text(alphabet="aB 1.,!?;。！¿\"”\n…", max_size=120), st.lists(st.integers(0, 200), max_size=12),
+    st.sampled_from(["en", "de", "es"]),
+)  # fmt: skip
+def test_how_the_text_is_cut_into_tokens_changes_nothing(text: str, cuts: list[int], language: str) -> None:
+    assert split(text, cuts, language) == split(text, language=language)
 
 
 @given(st.text(max_size=900))

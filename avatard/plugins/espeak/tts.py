@@ -16,8 +16,10 @@ from avatard.plugins.espeak.engine import EspeakEngine
 
 MEGABYTES = 18
 """Measured: PSS of the child."""
-VOICES = {"en": "en-us", "zh": "cmn"}
+VOICES = {"en": "en-us", "zh": "cmn", "zh-hk": "yue"}
 """Language code → espeak-ng voice, where they differ."""
+REGIONS = frozenset(("en-gb", "en-us", "en-029", "es-419", "fr-be", "fr-ch", "pt-br", "vi-vn"))
+"""espeak-ng's voices of regions"""
 
 VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7")
 """espeak-ng's women and men: espeak-ng-data/voices/!v"""
@@ -25,7 +27,11 @@ VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m
 
 def voice_of(language: str) -> str:
     """espeak-ng's voice for a language."""
-    return VOICES.get(language, language)
+    language = language.replace("_", "-").lower()
+    if language in REGIONS or language in VOICES:
+        return VOICES.get(language, language)
+    alone = language.split("-")[0]
+    return VOICES.get(alone, alone)
 
 
 class EspeakSynthesizer:

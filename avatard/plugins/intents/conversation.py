@@ -8,27 +8,34 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from avatard.api.context import Model, PluginContext
-from avatard.api.door import Assistant
+from avatard.api.door import Assistant, TimerView
 from avatard.api.errors import Refused
 from avatard.api.flow import ReplyToken, SessionView, SpokenGrammar, Transcript
 from avatard.api.stages import Responder
 from avatard.plugins.intents.config import ConversationConfig
 from avatard.plugins.intents.engine import IntentsEngine, grammar
-from avatard.plugins.intents.numbers import clock, number, ordinal
+from avatard.plugins.intents.wording import Wording
 
 MEGABYTES = 25
 LONGEST = 300
 """Characters; a longer text is no command."""
 STEP = 15
 """Percent of volume for louder and quieter."""
+HOUSE = ("Switch", "HassTurnOn", "HassTurnOff", "HassLightSet")
+"""What only a house can do."""
+SPOKEN = {"Who": "who", "Help": "help", "Hello": "hello", "Thanks": "thanks"}
+"""Intents that are answered with a phrase alone."""
 
 
 class IntentsResponder:
     """Answers what it understands, and None otherwise."""
 
-    def __init__(self, model: Model, assistant: Assistant, rooms: tuple[str, ...], persona: str) -> None:
-        """Act through the assistant."""
+    def __init__(
+        self, model: Model, assistant: Assistant, rooms: tuple[str, ...], persona: str, wording: Wording, alone: bool
+    ) -> None:
+        """Act through the assistant; ``alone``: nobody else answers, so what concerns the house is explained."""
         self._model, self._assistant, self._rooms, self._persona = model, assistant, rooms, persona
+        self._wording, self._alone = wording, alone
 
     def grammar(self, language: str) -> SpokenGrammar | None:
         """What it understands, for recognisers that need to be told."""
@@ -45,14 +52,17 @@ class IntentsResponder:
         return None if text is None else _words(text)
 
     async def _answer(self, intent: str, slots: dict[str, Any], session: SessionView) -> str | None:
+        words, room = self._wording, slots.get("room", slots.get("area"))
+        if intent in HOUSE or (intent.startswith("Hass") and room):
+            if not self._alone or intent not in HOUSE:
+                return None
+            return words.say("unconnected_room", room=str(room)) if room else words.say("unconnected")
         now = datetime.datetime.now()
-        match intent.removeprefix("Hass").removeprefix("GetCurrent"):
+        match intent.removeprefix("HassGetCurrent").removeprefix("Hass"):
             case "Time":
-                return f"It is {clock(now.hour, now.minute)}."
+                return words.say("time", time=words.clock(now.hour, now.minute))
             case "Date":
-                return f"Today is {now:%A}, the {ordinal(now.day)} of {now:%B}."
-            case "Switch" | "TurnOn" | "TurnOff" | "LightSet":
-                return _unconnected(intent, slots)
+                return words.say("date", date=words.date(now.date()))
             case "SetVolume":
                 return await self._volume(int(slots.get("number", slots.get("volume_level", 50))))
             case "Louder":
@@ -60,67 +70,71 @@ class IntentsResponder:
             case "Quieter":
                 return await self._volume(max(0, self._assistant.status().volume - STEP))
             case "Repeat":
-                return next((e.said for e in reversed(session.history) if e.said), "I have not said anything yet.")
+                return next((e.said for e in reversed(session.history) if e.said), words.say("nothing_said"))
             case "Stop" | "Nevermind":
                 await self._assistant.stop()
                 return ""
-            case "Who":
-                return f"I am {self._persona}. I live in this house, and everything I hear stays here."
-            case "Help":
-                return ("You can ask me for the time and the date. I set timers, and I change my volume. "
-                        "Say stop, and I am quiet.")  # fmt: skip
-            case "Hello":
-                return "Hello! What can I do for you?"
-            case "Thanks":
-                return "You are welcome."
-            case _:
-                return await self._timer(intent, slots)
+            case _ if intent in SPOKEN:
+                return words.say(SPOKEN[intent], persona=self._persona)
+            case kind:
+                return await self._timer(kind, slots)
 
     async def _volume(self, percent: int) -> str:
         await self._assistant.set_volume(percent)
-        return f"Volume {number(percent)} percent."
+        return self._wording.say("volume", number=self._wording.number(percent))
 
-    async def _timer(self, intent: str, slots: dict[str, Any]) -> str | None:
-        if intent == "SetTimer":
-            seconds = int(slots["number"]) * int(slots["unit"])
-        elif intent == "HassStartTimer":
-            seconds = sum(int(slots.get(k, 0)) * s for k, s in (("hours", 3600), ("minutes", 60), ("seconds", 1)))
-        elif intent in ("CancelTimer", "HassCancelTimer", "HassCancelAllTimers"):
-            return "The timer is cancelled." if await self._assistant.cancel_timer() else "There is no timer."
-        elif intent in ("TimerLeft", "HassTimerStatus"):
-            timers = self._assistant.status().timers
-            return f"{_length(timers[0].seconds_left).capitalize()} are left." if timers else "There is no timer."
-        else:
+    async def _timer(self, kind: str, slots: dict[str, Any]) -> str | None:
+        words, name = self._wording, str(slots.get("name", "")).strip()
+        if kind in ("SetTimer", "StartTimer"):
+            return await self._start(seconds_in(slots), name)
+        if kind not in ("CancelTimer", "CancelAllTimers", "TimerLeft", "TimerStatus"):
             return None
+        timer = self._running(name)
+        if timer is None:
+            return words.say("no_timer")
+        if kind in ("TimerLeft", "TimerStatus"):
+            return words.say("timer_left", length=words.length(timer.seconds_left))
+        await self._assistant.cancel_timer(timer.id)
+        while kind == "CancelAllTimers" and await self._assistant.cancel_timer():
+            pass
+        return words.say("timer_cancelled")
+
+    async def _start(self, seconds: int, name: str) -> str:
+        words = self._wording
         try:
-            await self._assistant.set_timer(seconds, str(slots.get("name", "")))
+            await self._assistant.set_timer(seconds, name)
         except Refused as err:
-            return f"I cannot set {err}."
-        return f"{_length(seconds).capitalize()}, starting now."
+            return words.say("timer_refused", why=str(err))
+        length = words.length(seconds)
+        return words.say("named_timer_set", length=length, timer=name) if name else words.say(
+            "timer_set", length=length
+        )  # fmt: skip
+
+    def _running(self, name: str) -> TimerView | None:
+        """The timer of that name; the one that ends first where none is named."""
+        timers = self._assistant.status().timers
+        return next((timer for timer in timers if not name or timer.name.lower() == name.lower()), None)
 
 
-def _unconnected(intent: str, slots: dict[str, Any]) -> str:
-    room = slots.get("room", slots.get("area"))
-    what = f"the {room} lights" if room else "that"
-    return f"No house is connected yet, so I cannot switch {what}."
-
-
-def _length(seconds: float) -> str:
-    for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= size:
-            count = round(seconds / size)
-            return f"{number(min(count, 100))} {unit}{'' if count == 1 else 's'}"
-    return "no seconds"
+def seconds_in(slots: dict[str, Any]) -> int:
+    """The length that a sentence names."""
+    if "span" in slots:
+        return int(slots["span"])
+    if "number" in slots:
+        return int(slots["number"]) * int(slots["unit"])
+    return sum(int(slots.get(unit, 0)) * size for unit, size in (("hours", 3600), ("minutes", 60), ("seconds", 1)))
 
 
 async def _words(text: str) -> AsyncGenerator[ReplyToken, None]:
-    for word in text.split():
-        yield ReplyToken(word + " ")
+    for number, word in enumerate(text.split(" ") if text else ()):
+        yield ReplyToken(f" {word}" if number else word)
 
 
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: ConversationConfig) -> AsyncIterator[Responder]:
     """Load the sentences."""
+    wording = Wording(context.language)
     model = context.model(IntentsEngine, MEGABYTES, language=context.language, rooms=list(context.rooms))
     await model.load()
-    yield IntentsResponder(model, context.assistant, context.rooms, config.persona)
+    alone = all(platform == context.name for platform in context.responders)
+    yield IntentsResponder(model, context.assistant, context.rooms, config.persona, wording, alone)

@@ -2,10 +2,10 @@
 
 from avatard.runtime.config.core import Core
 from avatard.runtime.config.document import ConfigProblems, Problem
+from avatard.runtime.config.entry import PlatformEntry
 from avatard.runtime.config.loader import (
     DEFAULT,
     Configuration,
-    PlatformEntry,
     built_in,
     find_file,
     from_mapping,

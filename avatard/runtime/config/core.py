@@ -7,11 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-ROOMS = (
-    "living room", "kitchen", "bedroom", "bathroom", "office", "hallway", "dining room", "garage", "garden", "nursery",
-    "basement", "attic",
-)  # fmt: skip
-"""A household's usual rooms."""
+from avatard.runtime.config.rooms import ROOMS, usual_rooms
 
 
 class Listening(BaseModel, frozen=True, extra="forbid"):
@@ -113,10 +109,17 @@ class Core(BaseModel, frozen=True, extra="forbid"):
 
     name: str = Field("avatard", min_length=1, max_length=60, description="what it is called")
     id: str = Field("", pattern=r"^[a-z0-9_-]*$", description="its id in topics and paths; default: slug of name")
-    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$", description="language code, such as en")
-    rooms: tuple[str, ...] = Field(ROOMS, description="names of the household's rooms")
+    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,4})?$", description="language code, such as en")
+    rooms: tuple[str, ...] = Field(
+        ROOMS, description="names of the household's rooms; default: the usual ones in its language"
+    )
     listening: Listening = Listening()
     sessions: Sessions = Sessions()
     memory: Memory = Memory()
     sounds: Sounds = Sounds()
     logging: Logging = Logging()
+
+    @property
+    def household(self) -> tuple[str, ...]:
+        """The rooms, in the household's language where none are named."""
+        return self.rooms if "rooms" in self.model_fields_set else usual_rooms(self.language)

@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 from avatard.api.errors import ConfigError
 from avatard.runtime.config.core import Core
 from avatard.runtime.config.document import ConfigProblems, Document, Problem
+from avatard.runtime.config.entry import PlatformEntry
+from avatard.runtime.config.languages import unspoken
 from avatard.runtime.config.wording import fields, nearest, said
-from avatard.runtime.manifest import CUSTOM, Manifest, discover, missing, schema_for
+from avatard.runtime.manifest import CUSTOM, discover, missing, schema_for
 
 DOMAINS: dict[str, Literal["one", "list"]] = {
     "microphone": "one", "wake_word": "one", "vad": "one", "stt": "list", "conversation": "list", "tts": "list",
@@ -33,18 +35,6 @@ BRIDGES = ("mqtt", "web", "wyoming", "hooks")
 """Keys that a plugin of the same name brings; off unless they stand in the file."""
 
 SYSTEM_FILE = Path("/etc/avatard/avatard.yaml")
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformEntry:
-    """One platform of the configuration."""
-
-    platform: str
-    domain: str
-    manifest: Manifest
-    options: BaseModel
-    where: str
-    """``file:line``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,7 @@ class Configuration:
     @property
     def rooms(self) -> tuple[str, ...]:
         """Room names, lower case."""
-        return tuple(room.lower() for room in self.core.rooms)
+        return tuple(room.lower() for room in self.core.household)
 
 
 def find_file(given: Path | None = None) -> Path | None:
@@ -141,6 +131,9 @@ class _Reading:
         stages["render"] = self._avatar()
         opened = (self._bridge(name) for name in self._data if name in bridges)
         stages["bridge"] = tuple(entry for entry in opened if entry is not None)
+        if isinstance(core, Core):
+            for where, text in unspoken(core, stages, self._data):
+                self._wrong(where, text)
         if self._problems:
             raise ConfigProblems(self._problems)
         assert isinstance(core, Core)

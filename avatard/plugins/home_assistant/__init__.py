@@ -1,0 +1,1 @@
+"""Home Assistant's conversation API as a responder and as a tool: what concerns the house goes there."""
