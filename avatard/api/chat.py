@@ -22,7 +22,7 @@ from .tools import Tool, Toolbox
 CALLS = 3
 """Tool calls in one turn."""
 RESULT = 2000
-"""Characters of a tool's answer that the model gets to read."""
+"""Characters of a tool's answer, and of a call, that the model gets to read."""
 MARKS = re.compile(r"<\|[^|<>]{0,40}\|>|</?(?:s|think|tool_call|tool_response|start_of_turn|end_of_turn)>|\[/?INST\]"
                    r"|<</?SYS>>|<｜[^｜<>]{0,40}｜>")  # fmt: skip
 """What chat templates mark roles with (ChatML, Llama 2 and 3, Gemma, DeepSeek)."""
@@ -165,7 +165,8 @@ class Chat:
     async def _done(self, calls: Sequence[ToolCall]) -> list[Message]:
         """Do what is wanted; return it and what came of it as messages."""
         wanted = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {"id": call.id, "type": "function", "function": {
+                "name": call.name, "arguments": call.arguments if len(call.arguments) <= RESULT else "{}"}}
             for call in calls[:CALLS]
         ]  # fmt: skip
         messages: list[Message] = [{"role": "assistant", "content": "", "tool_calls": wanted}]

@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ CALL = 300
 """Tokens in a tool call."""
 LIKELY, LEAST, REPEATED = 0.95, 0.05, 1.05
 """top_p, min_p and the penalty for what it has just said."""
+ERROR = 4
+"""ggml.h: GGML_LOG_LEVEL_ERROR"""
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -44,7 +47,8 @@ class LlamaEngine:
 
         self._lib, self._path, self._temperature = llama_cpp, path, temperature
         self._cancelled = False
-        self._listen()
+        self._said, _ = complaints()
+        self._said.clear()
         threads = threads or max(1, (os.cpu_count() or 1) // 2)
         try:
             self._llama = llama_cpp.Llama(
@@ -198,17 +202,22 @@ class LlamaEngine:
     def _text(self, token: int) -> str:
         return "" if token < 0 else self._lib.llama_vocab_get_text(self._vocabulary, token).decode("utf-8", "replace")
 
-    def _listen(self) -> None:
-        """Keep what the library complains of."""
-        self._said: deque[str] = deque(maxlen=3)
 
-        def said(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
-            line = text.decode("utf-8", "replace").strip()
-            if level == 4 and line:  # GGML_LOG_LEVEL_ERROR
-                self._said.append(line)
+@cache
+def complaints() -> tuple[deque[str], Any]:
+    """What the library complained of last; it is told once where to complain, for as long as the process lives."""
+    import llama_cpp
 
-        self._log = self._lib.llama_log_callback(said)
-        self._lib.llama_log_set(self._log, None)
+    said: deque[str] = deque(maxlen=3)
+
+    def hear(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
+        line = text.decode("utf-8", "replace").strip()
+        if level == ERROR and line:
+            said.append(line)
+
+    listener = llama_cpp.llama_log_callback(hear)
+    llama_cpp.llama_log_set(listener, None)
+    return said, listener
 
 
 def kind_of(text: str) -> Literal["words", "call", ""]:

@@ -1,4 +1,4 @@
-"""Tool calls as a grammar (GBNF): what the model writes is a call of one of these tools, and its arguments have the form.
+"""Tool calls as a grammar (GBNF): the model can write nothing but a call of one of these tools, in their form.
 
 A tool's parameters are flat: text, numbers and booleans, with ``enum`` (api.tools.Tool). Limits of numbers are checked
 when the tool is called.
