@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tinymodel import MARKS, tiny
 
 from avatard.api.errors import ConfigError
+from avatard.plugins.llama_cpp.config import ConversationConfig
 from avatard.plugins.llama_cpp.engine import ENDS, kind_of, until
 from avatard.plugins.llama_cpp.gguf import examine
 from avatard.plugins.llama_cpp.grammar import grammar
 from avatard.plugins.llama_cpp.prompt import plain, read_call
+from avatard.plugins.openai.config import ConversationConfig as ServerConfig
 from avatard.runtime.config import ConfigProblems, from_mapping
 
 
@@ -85,6 +90,24 @@ def test_any_damage_in_the_head_is_an_error_or_harmless(model: Path, tmp_path: P
 def test_a_file_that_is_missing_is_told_when_the_house_opens_and_a_model_must_be_named() -> None:
     with pytest.raises(ConfigProblems, match=r"model|pip install 'llama-cpp-python"):
         from_mapping({"conversation": {"platform": "llama_cpp"}})
+
+
+def test_the_examples_models_would_be_accepted() -> None:
+    """They stand in comments, so that the example needs neither of them."""
+    lines = (ROOT / "config" / "examples" / "conversation.yaml").read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("# - platform"))
+    models = [line[1:] for line in lines[start:] if line.startswith(("# - ", "#   "))]
+    openai, llama = yaml.safe_load("\n".join(models))
+    assert (openai.pop("platform"), llama.pop("platform")) == ("openai", "llama_cpp")
+    assert ServerConfig.model_validate(openai).url.startswith("http://192")
+    given = ConversationConfig.model_validate(llama)
+    assert given == ConversationConfig(model=given.model), "what is shown are the defaults"
+
+
+def test_the_page_has_every_option() -> None:
+    page = (ROOT / "avatard" / "plugins" / "llama_cpp" / "README.md").read_text()
+    named = {name for row in re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(ConversationConfig.model_fields), named ^ set(ConversationConfig.model_fields)
 
 
 LAMP = {"type": "function", "function": {"name": "lamp", "description": "Switch it.", "parameters": {

@@ -58,5 +58,5 @@ def _arguments(parameters: Mapping[str, Any]) -> str:
 
 def _member(name: str, schema: Mapping[str, Any]) -> str:
     values = [literal(json.dumps(value, ensure_ascii=False)) for value in schema.get("enum", ())]
-    value = f"({' | '.join(values)})" if values else KINDS[schema.get("type", "string")]
+    value = f"({' | '.join(values)})" if values else KINDS.get(schema.get("type", "string"), "text")
     return f"{literal(json.dumps(name, ensure_ascii=False) + ': ')} {value}"
