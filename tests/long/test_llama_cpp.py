@@ -21,7 +21,7 @@ from conftest import missing
 from tinymodel import CALL, ENDLESS, HELLO, MARKS, tiny
 
 from avatard.api.chat import CALLS, Chat, Terms
-from avatard.api.errors import OutOfMemory, StageFailed
+from avatard.api.errors import ConfigError, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, SessionView, Transcript
 from avatard.api.tools import Tool
 from avatard.plugins.llama_cpp import engine as engines
@@ -311,6 +311,16 @@ async def test_a_model_larger_than_the_budget(tmp_path: Path, opener: Opener) ->
     with pytest.raises(OutOfMemory, match=r"big\.gguf: 3\d MB of weights and 1229 MB for 100000 tokens.*of 400 MB"):
         [token async for token in tokens]
     assert opener.foundation.governor.belongings.models[0].loaded is False
+
+
+async def test_what_the_model_lacks_is_told(tmp_path: Path, opener: Opener, caplog: pytest.LogCaptureFixture) -> None:
+    path = tiny(tmp_path / "m.gguf", says=HELLO, context=768, template=None)
+    stage = await opener.open(entry(path))
+    assert "takes in 768 tokens, not 2048" in caplog.text and "no chat template" in caplog.text
+    tokens = await stage.reply(Transcript("hello"), SessionView("room"))
+    assert "".join([token.text async for token in tokens]) == " hello you."
+    with pytest.raises(ConfigError, match=r"none\.gguf: No such file"):
+        await opener.open(entry(tmp_path / "none.gguf"))
 
 
 async def test_idle_it_is_put_down_and_gives_everything_back(tmp_path: Path, opener: Opener) -> None:

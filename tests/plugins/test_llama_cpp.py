@@ -87,7 +87,7 @@ def test_any_damage_in_the_head_is_an_error_or_harmless(model: Path, tmp_path: P
         assert found.megabytes(512) > 0
 
 
-def test_a_file_that_is_missing_is_told_when_the_house_opens_and_a_model_must_be_named() -> None:
+def test_a_model_must_be_named() -> None:
     with pytest.raises(ConfigProblems, match=r"model|pip install 'llama-cpp-python"):
         from_mapping({"conversation": {"platform": "llama_cpp"}})
 
@@ -102,6 +102,14 @@ def test_the_examples_models_would_be_accepted() -> None:
     assert ServerConfig.model_validate(openai).url.startswith("http://192")
     given = ConversationConfig.model_validate(llama)
     assert given == ConversationConfig(model=given.model), "what is shown are the defaults"
+
+
+def test_what_the_pages_show_would_be_accepted() -> None:
+    for page in ("docs/conversation.md", "avatard/plugins/llama_cpp/README.md"):
+        (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+        first, second = yaml.safe_load(block)["conversation"]
+        kind = {"openai": ServerConfig, "llama_cpp": ConversationConfig}[second.pop("platform")]
+        assert first == "intents" and kind.model_validate(second).model, page
 
 
 def test_the_page_has_every_option() -> None:
