@@ -315,7 +315,7 @@ async def test_a_model_larger_than_the_budget(tmp_path: Path, opener: Opener) ->
 
 async def test_what_the_model_lacks_is_told(tmp_path: Path, opener: Opener, caplog: pytest.LogCaptureFixture) -> None:
     path = tiny(tmp_path / "m.gguf", says=HELLO, context=768, template=None)
-    stage = await opener.open(entry(path))
+    stage = await opener.open(entry(path, tools=[]))
     assert "takes in 768 tokens, not 2048" in caplog.text and "no chat template" in caplog.text
     tokens = await stage.reply(Transcript("hello"), SessionView("room"))
     assert "".join([token.text async for token in tokens]) == " hello you."

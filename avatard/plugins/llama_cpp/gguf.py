@@ -29,7 +29,7 @@ KEPT = 1024
 """Numbers of an array that are kept: those for each layer, not those for each token."""
 LONGEST = 1 << 20
 """Bytes of a text that is kept."""
-LIBRARY = 80.0
+LIBRARY = 100.0
 """Megabytes that Python, numpy, llama.cpp and its buffers take in the child beside the model."""
 SILENT = {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert",
           "eurobert", "t5encoder", "gemma-embedding", "clip", "wavtokenizer-dec"}  # fmt: skip
