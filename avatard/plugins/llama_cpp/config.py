@@ -23,7 +23,7 @@ class ConversationConfig(BaseModel, frozen=True, extra="forbid"):
     stall_seconds: float = Field(60, ge=1, le=300, description="it is given up after so long without a word")
     idle_minutes: float = Field(10, ge=0, le=10_080, description="unloaded after so long without a question; 0: never")
     tools: tuple[str, ...] = Field(
-        ("set_timer", "cancel_timer", "list_timers", "set_volume", "get_time"),
+        ("set_timer", "cancel_timer", "add_to_timer", "list_timers", "set_volume", "get_time"),
         description="what the model may do; mqtt_actions and home_assistant add tools of their own",
     )
 
