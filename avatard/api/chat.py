@@ -22,7 +22,7 @@ from .tools import Tool, Toolbox
 CALLS = 3
 """Tool calls in one turn."""
 RESULT = 2000
-"""Characters of a tool's answer that the model gets to read."""
+"""Characters of a tool's answer, and of a call, that the model gets to read."""
 MARKS = re.compile(r"<\|[^|<>]{0,40}\|>|</?(?:s|think|tool_call|tool_response|start_of_turn|end_of_turn)>|\[/?INST\]"
                    r"|<</?SYS>>|<｜[^｜<>]{0,40}｜>")  # fmt: skip
 """What chat templates mark roles with (ChatML, Llama 2 and 3, Gemma, DeepSeek)."""
@@ -62,8 +62,8 @@ class Talker(Protocol):
             StageFailed: it broke.
         """
 
-    async def count(self, messages: list[Message]) -> int:
-        """How many tokens they are."""
+    async def count(self, messages: list[Message], tools: list[dict[str, Any]]) -> int:
+        """How many tokens they are, together with what is said of the tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,12 @@ class Chat:
     async def _tokens(self, heard: Transcript, session: SessionView) -> AsyncGenerator[ReplyToken, None]:
         terms, said = self.terms, 0
         deadline = self.clock() + terms.seconds
-        messages = await self.messages(heard, session)
+        done: list[Message] = []
         for left in range(CALLS, -1, -1):
-            tools = self.toolbox.named(terms.tools) if left else []
+            tools = [described(tool) for tool in self.toolbox.named(terms.tools)] if left else []
+            messages = await self.messages(heard, session, tools, done)
             calls: list[ToolCall] = []
-            async with aclosing(unthought(self.talker.stream(messages, [described(tool) for tool in tools]))) as pieces:
+            async with aclosing(unthought(self.talker.stream(messages, tools))) as pieces:
                 while (piece := await self._next(pieces, deadline, said)) is not None:
                     if isinstance(piece, ToolCall):
                         calls.append(piece)
@@ -120,12 +121,14 @@ class Chat:
                         return
             if not calls or not left:
                 break
-            messages += await self._done(calls)
+            done += await self._done(calls)
         if not said:
             raise StageFailed("conversation", terms.name, "the model said nothing")
 
-    async def messages(self, heard: Transcript, session: SessionView) -> list[Message]:
-        """What the model is told: the persona, as much of the history as fits, and what was heard.
+    async def messages(
+        self, heard: Transcript, session: SessionView, tools: list[dict[str, Any]], done: list[Message]
+    ) -> list[Message]:
+        """What the model is told: the persona, as much of the history as fits, what was heard, and what was done.
 
         Raises:
             StageFailed: what was heard does not fit by itself.
@@ -140,8 +143,8 @@ class Chat:
             for exchange in session.history
         ]  # fmt: skip
         while True:
-            messages = [*head, *(message for pair in past for message in pair), *last]
-            if await self.talker.count(messages) + terms.max_tokens <= terms.context:
+            messages = [*head, *(message for pair in past for message in pair), *last, *done]
+            if await self.talker.count(messages, tools) + terms.max_tokens <= terms.context:
                 return messages
             if not past:
                 raise StageFailed("conversation", terms.name, f"the question does not fit in {terms.context} tokens")
@@ -162,7 +165,8 @@ class Chat:
     async def _done(self, calls: Sequence[ToolCall]) -> list[Message]:
         """Do what is wanted; return it and what came of it as messages."""
         wanted = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {"id": call.id, "type": "function", "function": {
+                "name": call.name, "arguments": call.arguments if len(call.arguments) <= RESULT else "{}"}}
             for call in calls[:CALLS]
         ]  # fmt: skip
         messages: list[Message] = [{"role": "assistant", "content": "", "tool_calls": wanted}]

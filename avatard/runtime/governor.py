@@ -130,7 +130,7 @@ class Governor:
     async def loading(self, name: str, megabytes: float) -> AsyncIterator[None]:
         """Make room, then hold other loads back while the block loads the model, and note what it really took."""
         async with self._load:
-            measured = self._ledger.megabytes(name)
+            measured = self._ledger.megabytes(name, megabytes)
             await self._make_room(name, megabytes if measured is None else measured)
             before, shed = await self._measured(), self._shed
             yield
@@ -138,7 +138,7 @@ class Governor:
             await asyncio.get_running_loop().run_in_executor(self._thread, trim)
             took = await self._measured() - before
             if shed == self._shed and took > 0:
-                self._ledger.note(name, took)
+                self._ledger.note(name, took, megabytes)
 
     def left(self, name: str) -> None:
         """The model was unloaded: what is measured meanwhile says nothing about a load."""

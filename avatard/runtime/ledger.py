@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 WORTH_WRITING = 1.0
 """Megabytes; a smaller change spares the memory card."""
+EXPECTED = " expected"
+"""After a model's name: what its plugin expected."""
 
 
 class Ledger:
@@ -24,21 +26,30 @@ class Ledger:
         self._seen: set[str] = set()
         self._megabytes = self._read()
 
-    def megabytes(self, name: str) -> float | None:
-        """What the model took when it was loaded last; None where that is not known."""
+    def megabytes(self, name: str, expected: float | None = None) -> float | None:
+        """What the model took when it was loaded last; None where that is not known.
+
+        Where its plugin expects something else than it did then, it is another model by now: another file, or more
+        context.
+        """
+        then = self._megabytes.get(name + EXPECTED)
+        if expected is not None and then is not None and abs(then - expected) >= WORTH_WRITING:
+            return None
         return self._megabytes.get(name)
 
-    def note(self, name: str, megabytes: float) -> None:
-        """Remember what a load took.
+    def note(self, name: str, megabytes: float, expected: float | None = None) -> None:
+        """Remember what a load took, and what its plugin had expected.
 
         A model that is loaded again in the same process finds its libraries there already: the first load is the
         one that tells, unless a later one takes more.
         """
-        before = self._megabytes.get(name)
+        before = self.megabytes(name, expected)
         if name in self._seen and before is not None and megabytes <= before:
             return
         self._seen.add(name)
         self._megabytes[name] = round(megabytes, 1)
+        if expected is not None:
+            self._megabytes[name + EXPECTED] = round(expected, 1)
         if before is None or abs(before - megabytes) >= WORTH_WRITING:
             self._write()
 

@@ -22,6 +22,8 @@ from avatard.runtime.wire import HEADER, lengths, pack, unpack
 
 ANSWER_LIMIT = 30.0
 """Seconds that a child may be silent in the midst of a call."""
+SLOWEST = 10.0
+"""Megabytes a second: a model that is read from a memory card takes its time to load."""
 DEATHS, DEATHS_WITHIN = 5, 60.0
 """So many deaths within so many seconds, and the model is given up for that time (Frigate's restart budget)."""
 ELSEWHERE = """
@@ -136,14 +138,14 @@ class ChildModel:
                 # What the child still sends of this call is skipped by its number in the next one.
                 self._writer.write(pack({"id": number, "do": "cancel"}))
 
-    async def _answer(self, number: int) -> dict[str, Any]:
+    async def _answer(self, number: int, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
         while True:
             try:
                 # Not wait_for: in Python 3.11 it loses a cancel that comes together with the message.
-                async with asyncio.timeout(ANSWER_LIMIT):
+                async with asyncio.timeout(limit):
                     message = await self._message()
             except (TimeoutError, OSError, EOFError, ValueError) as err:
-                raise await self._died(err) from err
+                raise await self._died(err, limit) from err
             if message["id"] == number:
                 return message
 
@@ -164,14 +166,14 @@ class ChildModel:
         except OSError as err:
             raise await self._died(err) from err
 
-    async def _died(self, err: BaseException) -> StageFailed:
+    async def _died(self, err: BaseException, limit: float = ANSWER_LIMIT) -> StageFailed:
         self._deaths.append(time.monotonic())
         process = self._process
         if process is not None and process.returncode is None and isinstance(err, TimeoutError):
             process.kill()
         await self.unload()
         status = process.returncode if process is not None else None
-        what = f"did not answer for {ANSWER_LIMIT:.0f} s" if isinstance(err, TimeoutError) else f"ended ({status})"
+        what = f"did not answer for {limit:.0f} s" if isinstance(err, TimeoutError) else f"ended ({status})"
         return StageFailed(self._stage, self._plugin, f"its process {what}; it is started again at the next use")
 
     async def _ready(self) -> None:
@@ -205,7 +207,7 @@ class ChildModel:
         number = next(self._numbers)
         request = {"id": number, "do": "load", "engine": self._engine, "options": self._options, "custom": mounted()}
         await self._send(request)
-        answer = await self._answer(number)
+        answer = await self._answer(number, ANSWER_LIMIT + self.megabytes / SLOWEST)
         if "error" in answer:
             await self.unload()
             raise self._failure(answer)

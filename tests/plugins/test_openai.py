@@ -118,6 +118,23 @@ async def test_three_calls_and_no_more() -> None:
     assert len(done) == CALLS and len(server.requests) == CALLS + 1 and "tools" not in server.requests[-1]
 
 
+async def test_what_tools_answer_counts_and_drives_the_oldest_history_out() -> None:
+    box, _, _ = lamp()
+
+    async def tell(arguments: Any) -> str:
+        return "word " * 1000
+
+    history = tuple(Exchange(f"question {n} " + "word " * 20, f"answer {n}") for n in range(12))
+    script = Script(calls=[("tell", "{}")]), Script(words=["Done."])
+    async with chat_server(*script) as server:
+        with box.offer(Tool("tell", "Tell a lot. " * 50, {"type": "object", "properties": {}}, tell)):
+            talk = chat(server.url, box, ("tell",), context=1500, max_tokens=64)
+            assert await said(talk, session=SessionView("room", "en", history)) == "Done."
+    before, after = (request["messages"] for request in server.requests)
+    assert [m["role"] for m in after[-3:]] == ["user", "assistant", "tool"] and len(after) < len(before), after
+    assert all(sum(len(json.dumps(m)) for m in (*r["messages"], *r["tools"])) / 3 + 64 < 1500 for r in server.requests)
+
+
 async def test_a_reply_of_endless_tokens_is_cut() -> None:
     async with chat_server(Script(words=["word "] * 10_000, tokens_per_second=1e6)) as server:
         assert (await said(chat(server.url, max_tokens=16))).split() == ["word"] * 16

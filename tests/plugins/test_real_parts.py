@@ -87,6 +87,19 @@ async def test_a_cancelled_call_leaves_the_child_in_step() -> None:
     await model.unload()
 
 
+async def test_a_large_model_may_take_longer_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avatard.runtime.worker.ANSWER_LIMIT", 1.0)
+    slow: dict[str, object] = {"args": ["sleep", "3"]}
+    small = ChildModel("subprocess:run", slow, 0, "tts", "small", Granting())
+    with pytest.raises(StageFailed, match="did not answer for 1 s"):
+        await small.load()
+    large = ChildModel("subprocess:run", slow, 200, "tts", "large", Granting())
+    try:
+        assert await large.call("check_returncode") is None
+    finally:
+        await large.unload()
+
+
 async def test_an_unknown_voice_is_named() -> None:
     model = child(voice="klingon-x")
     with pytest.raises(StageFailed, match="no voice 'klingon-x'"):

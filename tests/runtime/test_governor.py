@@ -267,7 +267,7 @@ async def test_what_a_load_took_is_remembered(box: Box, tmp_path: Path) -> None:
     box.all.models.append(tenant)
     async with box.governor.loading("tts.new", 5):
         tenant.loaded = True
-    assert json.loads((tmp_path / "models.json").read_text()) == {"tts.new": 321}
+    assert json.loads((tmp_path / "models.json").read_text()) == {"tts.new": 321, "tts.new expected": 5}
     assert Ledger(tmp_path / "models.json").megabytes("tts.new") == 321
     box.ballast, tenant.loaded = 700, False
     ranking(box, "tts", "new", "small")
@@ -431,6 +431,15 @@ def test_the_first_load_in_a_process_tells(tmp_path: Path) -> None:
     again = Ledger(tmp_path / "x" / "models.json")
     again.note("a", 40)
     assert again.megabytes("a") == 40
+
+
+def test_another_file_of_a_model_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    Ledger(tmp_path / "models.json").note("a", 400, 500)
+    ledger = Ledger(tmp_path / "models.json")
+    assert (ledger.megabytes("a"), ledger.megabytes("a", 500), ledger.megabytes("a", 2500)) == (400, 400, None)
+    ledger.note("a", 2200, 2500)
+    ledger.note("a", 30, 500)
+    assert (ledger.megabytes("a", 500), ledger.megabytes("a", 2500)) == (30, None)
 
 
 def test_a_ledger_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

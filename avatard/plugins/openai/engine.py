@@ -28,9 +28,10 @@ class Server:
         """Nothing is asked yet."""
         self._config = config
 
-    async def count(self, messages: list[Message]) -> int:
+    async def count(self, messages: list[Message], tools: list[dict[str, Any]]) -> int:
         """An estimate that is rather too high."""
-        return sum(len(json.dumps(m, ensure_ascii=False).encode()) // PER_TOKEN + PER_MESSAGE for m in messages)
+        every = [*messages, *tools]
+        return sum(len(json.dumps(m, ensure_ascii=False).encode()) // PER_TOKEN + PER_MESSAGE for m in every)
 
     async def stream(
         self, messages: list[Message], tools: list[dict[str, Any]]

@@ -79,7 +79,8 @@ class Reply:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             return ""
-        for part in delta.get("tool_calls") or ():
+        parts = delta.get("tool_calls")
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
                 self._put(part)
         content = delta.get("content")
