@@ -158,6 +158,7 @@ class PluginContext:
     """What a language model may be allowed to do."""
     post: Post
     """Messages to the house."""
+    find_model: Callable[[str | Path, str], Path]
     make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]
@@ -179,6 +180,18 @@ class PluginContext:
             options: of the engine.
         """
         return self.make_model(engine, options, megabytes, self.isolate, python)
+
+    def model_path(self, name_or_path: str | Path, kind: str) -> Path:
+        """Where a model file (or folder) lies that the user named: a path, or a model that ``avatard models`` lists.
+
+        Args:
+            name_or_path: as it stands in the configuration; with a ``/``, or ending like a model's file, it is a path.
+            kind: e.g. ``stt-vosk``, ``stt-whisper``, ``tts-piper``, ``wake-openwakeword``, ``llm-gguf``, ``lip-sync``.
+
+        Raises:
+            ConfigError: it is not there, of another kind, damaged, or not installed; says which command helps.
+        """
+        return self.find_model(name_or_path, kind)
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.
