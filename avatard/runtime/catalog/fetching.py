@@ -13,7 +13,7 @@ from avatard.runtime.catalog.web import Answer, SourceFailed, opened
 
 PIECE = 1 << 16
 """Bytes read at a time."""
-GAIN = 1 << 20
+GAIN = 1 << 16
 """Bytes that a try must have brought for the source to count as good again."""
 RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 

@@ -118,7 +118,8 @@ def _zipped(archive: Path, most: int) -> Iterator[Iterator[_Member]]:
                     return opened.open(info)
 
                 # The name as it stands there: zipfile's own cuts at a NUL and turns backslashes.
-                yield _Member(info.orig_filename, info.is_dir(), info.file_size, read)
+                name = info.orig_filename
+                yield _Member(name, name.endswith("/"), info.file_size, read)
 
         yield members()
 
@@ -128,21 +129,21 @@ def _tarred(archive: Path, most: int) -> Iterator[Iterator[_Member]]:
     # Headers take their share beside the files: 1 kB for each, and for names.
     with GzipFile(archive) as plain:
         limited = cast(IO[bytes], _Limited(plain, most + MOST_FILES * 2048))
-        opened = tarfile.open(fileobj=limited, mode="r|")
+        with tarfile.open(fileobj=limited, mode="r|") as opened:
+            yield _of_tar(opened)
 
-        def members() -> Iterator[_Member]:
-            for info in opened:
-                if not (info.isreg() or info.isdir()) or info.issparse():
-                    raise BadArchive(f"{info.name!r} in it is a link or a device")
 
-                def read(info: tarfile.TarInfo = info) -> IO[bytes]:
-                    source = opened.extractfile(info)
-                    assert source is not None
-                    return cast(IO[bytes], source)
+def _of_tar(opened: tarfile.TarFile) -> Iterator[_Member]:
+    for info in opened:
+        if not (info.isreg() or info.isdir()) or info.issparse():
+            raise BadArchive(f"{info.name!r} in it is a link or a device")
 
-                yield _Member(info.name, info.isdir(), info.size, read)
+        def read(info: tarfile.TarInfo = info) -> IO[bytes]:
+            source = opened.extractfile(info)
+            assert source is not None
+            return source
 
-        yield members()
+        yield _Member(info.name, info.isdir(), info.size, read)
 
 
 class _Limited:
