@@ -13,7 +13,9 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 from avatard.api.errors import ConfigError
 from avatard.runtime.data import data_file
 
-Kind = Literal["stt-vosk", "stt-whisper", "tts-piper", "wake-openwakeword", "llm-gguf", "face-landmarks", "lip-sync"]
+Kind = Literal[
+    "stt-vosk", "stt-whisper", "stt-sherpa", "tts-piper", "wake-openwakeword", "llm-gguf", "face-landmarks", "lip-sync",
+]  # fmt: skip
 """What a model is for; ``lip-sync`` is of the user's own only."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Text = Annotated[str, StringConstraints(min_length=2, max_length=400)]

@@ -67,13 +67,20 @@ def folder() -> Path:
         return Path(given).expanduser()
     if state := os.environ.get("STATE_DIRECTORY"):
         return Path(state.partition(":")[0]) / "models"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "avatard" / "models"
+    return _users()
 
 
 def folders() -> tuple[Path, ...]:
-    """Where models are looked for: our own first, then the system's."""
+    """Where models are looked for: our own first, then the user's and the system's; ``$AVATARD_MODELS`` stands alone.
+
+    A user's service has a state folder, the user's own commands have none: they share what was pulled.
+    """
     own = folder()
-    return (own,) if os.environ.get("AVATARD_MODELS") or own == SYSTEM else (own, SYSTEM)
+    return (own,) if os.environ.get("AVATARD_MODELS") else tuple(dict.fromkeys((own, _users(), SYSTEM)))
+
+
+def _users() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "avatard" / "models"
 
 
 def read(place: Path) -> Installed | None:
@@ -113,7 +120,7 @@ def model_path(value: str | Path, kind: str) -> Path:
     if "/" in text or text.startswith(("~", ".")) or Path(text).suffix in SUFFIXES:
         path = Path(text).expanduser()
         if not path.exists():
-            raise ConfigError(f"{path}: there is no such model")
+            raise ConfigError(f"there is no file or folder {path}; models by name: avatard models list")
         return path
     model = next((m for home in folders() if (m := read(home / text)) is not None), None) if text else None
     if model is None:
