@@ -186,7 +186,7 @@ class PluginContext:
 
         Args:
             name_or_path: as it stands in the configuration; with a ``/``, or ending like a model's file, it is a path.
-            kind: e.g. ``stt-vosk``, ``stt-whisper``, ``stt-sherpa``, ``tts-piper``, ``wake-openwakeword``, ``llm-gguf``, ``lip-sync``.
+            kind: as in the list, e.g. ``stt-vosk``, ``tts-piper``, ``llm-gguf``, ``lip-sync``.
 
         Raises:
             ConfigError: it is not there, of another kind, damaged, or not installed; says which command helps.
