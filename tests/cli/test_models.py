@@ -171,6 +171,7 @@ def test_what_is_no_model_is_refused(capsys: pytest.CaptureFixture[str], tmp_pat
         archive.writestr("../escaped", b"x")
     files = {
         "cut.onnx": whole[:-10], "renamed.gguf": whole, "random.onnx": bytes(range(256)) * 8, "empty.onnx": b"",
+        "other.onnx": b"\x08\x09",
         "page.gguf": b"<html>Log in</html>", "short.gguf": b"GGUF\x03\0", "silly.gguf": b"GGUF" + b"\xff" * 60,
         "w.pth": b"\x80\x02}q\x00.", "text.bin": b"hello",
     }  # fmt: skip

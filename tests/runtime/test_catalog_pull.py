@@ -218,6 +218,22 @@ async def test_redirects_and_the_sum_that_hugging_face_states(server: ModelServe
     assert content(model) == DATA and model.by == "declared"
 
 
+async def test_what_a_server_calls_a_file_is_no_checksum(server: ModelServer, write: Write) -> None:
+    model = await get(write({"url": server.offer("m.gguf", DATA, etag=f'"{"a" * 64}"')}))
+    assert content(model) == DATA and model.by == "first use"
+
+
+async def test_only_what_is_known_to_be_on_the_disk_counts(server: ModelServer, write: Write, home: Path) -> None:
+    """After a power cut a file may be longer than what was written of it."""
+    catalog = write({"url": server.offer("m.gguf", DATA, "cut 100000", "500!")})
+    await refused(catalog, home)
+    with (home / ".parts" / "tiny" / "m.gguf.part").open("ab") as part:
+        part.write(bytes(500_000))
+    server.offer("m.gguf", DATA)
+    assert content(await get(catalog)) == DATA
+    assert server.asked[-1][1] == "bytes=100000-"
+
+
 async def test_what_came_first_is_pinned(server: ModelServer, write: Write, home: Path) -> None:
     catalog = write({"url": server.offer("m.gguf", DATA)})
     await get(catalog)

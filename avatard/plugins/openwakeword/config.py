@@ -11,7 +11,7 @@ class Phrase(BaseModel, frozen=True, extra="forbid"):
     """One wake phrase."""
 
     name: str = Field("", description="a built-in phrase")
-    file: Path | None = Field(None, description="a .tflite of your own, or a name of avatard models list")
+    file: Path | None = Field(None, description="a model of your own: a .tflite")
     threshold: float | None = Field(None, gt=0, lt=1, description="probability that counts; default 0.5")
 
     @model_validator(mode="before")

@@ -45,8 +45,7 @@ class OpenWakeWordDetector:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: WakeWordConfig) -> AsyncIterator[WakeDetector]:
     """Load the phrases."""
-    files = [str(context.model_path(p.file, "wake-openwakeword")) if p.file else "" for p in config.phrases]
-    phrases = [(p.name, file, p.threshold) for p, file in zip(config.phrases, files, strict=True)]
+    phrases = [(p.name, str(p.file) if p.file else "", p.threshold) for p in config.phrases]
     model = context.model(OpenWakeWordEngine, MEGABYTES, phrases=phrases)
     await model.load()
     yield OpenWakeWordDetector(model)
