@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .door import Assistant
+from .errors import ConfigError
 from .flow import IdleLoop, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
@@ -181,17 +182,21 @@ class PluginContext:
         """
         return self.make_model(engine, options, megabytes, self.isolate, python)
 
-    def model_path(self, name_or_path: str | Path, kind: str) -> Path:
+    def model_path(self, name_or_path: str | Path, kind: str, key: str = "model") -> Path:
         """Where a model file (or folder) lies that the user named: a path, or a model that ``avatard models`` lists.
 
         Args:
             name_or_path: as it stands in the configuration; with a ``/``, or ending like a model's file, it is a path.
             kind: as in the list, e.g. ``stt-vosk``, ``tts-piper``, ``llm-gguf``, ``lip-sync``.
+            key: of the configuration, for errors.
 
         Raises:
             ConfigError: it is not there, of another kind, damaged, or not installed; says which command helps.
         """
-        return self.find_model(name_or_path, kind)
+        try:
+            return self.find_model(name_or_path, kind)
+        except ConfigError as err:
+            raise ConfigError(f"{self.name}: {key}: {err}") from err
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.

@@ -186,6 +186,12 @@ async def test_a_wrong_sum_is_refused_and_not_asked_for_twice(server: ModelServe
     assert len(server.asked) == 1 and not list(home.glob(".parts/**/*.part"))
 
 
+async def test_a_source_that_lies_is_not_asked_for_ever(server: ModelServer, write: Write, home: Path) -> None:
+    """It gives much each time, but never more than before."""
+    await refused(write({"url": server.offer("m.gguf", DATA, "promise 400000!")}), home)
+    assert len(server.asked) <= 6, server.asked
+
+
 @pytest.mark.parametrize("bad", ["404!", "500!", "cut 9000!", "stall 1000!", "to file:///x!"])
 async def test_the_next_mirror_serves(bad: str, server: ModelServer, write: Write) -> None:
     mirror = server.offer("mirror/m.gguf", DATA, etag='"other"')

@@ -75,10 +75,9 @@ def fetch(wanted: Wanted, part: Part, tell: Teller, patience: Patience) -> None:
 
 def _from(url: str, wanted: Wanted, part: Part, tell: Teller, patience: Patience) -> None:
     """From one source, again and again as long as that brings it on."""
-    failures, resumed = 0, False
+    failures, resumed, furthest = 0, False, part.size
     for _ in range(200):
-        before = part.size
-        resumed = resumed or before > 0
+        resumed = resumed or part.size > 0
         try:
             with part:
                 if not (part.whole and (wanted.sha256 is not None or part.sender.url == url)):
@@ -92,7 +91,8 @@ def _from(url: str, wanted: Wanted, part: Part, tell: Teller, patience: Patience
             # What was there before may have been the wrong half: once more, from the beginning.
             resumed, failures = False, failures + 1
         except SourceFailed as err:
-            failures = 0 if part.size - before >= GAIN else failures + 1
+            failures = 0 if part.size - furthest >= GAIN else failures + 1
+            furthest = max(furthest, part.size)
             if err.final or failures >= patience.tries:
                 raise
             tell.note(f"{wanted.name}: {urlsplit(url).hostname}: {err}; once more from byte {part.size}")

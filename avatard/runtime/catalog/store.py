@@ -120,7 +120,7 @@ def model_path(value: str | Path, kind: str) -> Path:
     if "/" in text or text.startswith(("~", ".")) or Path(text).suffix in SUFFIXES:
         path = Path(text).expanduser()
         if not path.exists():
-            raise ConfigError(f"there is no file or folder {path}; models by name: avatard models list")
+            raise ConfigError(f"there is no file {path}; models by name: avatard models list")
         return path
     model = next((m for home in folders() if (m := read(home / text)) is not None), None) if text else None
     if model is None:
