@@ -8,7 +8,7 @@ import sys
 
 from avatard import __version__
 from avatard.api.errors import AvatardError, ConfigError
-from avatard.cli import bench, check, demo, faces, plugins, remote, run, say, shapes
+from avatard.cli import bench, check, demo, faces, models, plugins, remote, run, say, shapes
 
 EPILOG = """first steps:
   avatard demo                 a spoken question in, a talking face out: demo/demo.mp4
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"avatard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, demo, say, remote, check, shapes, faces, plugins, bench):
+    for command in (run, demo, say, remote, check, shapes, faces, models, plugins, bench):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s")

@@ -247,7 +247,14 @@ $(dirname "$state")"
         remove "$state"
         [ "$user" = 1 ] || remove "$credential"
     fi
-    remove "$data"
+    if [ "$keep" = 1 ] && [ -d "$data/models" ]; then
+        echo "  - kept: $data/models"
+        remove "$venv"
+        remove "$data/install.sh"
+        remove "$data/folders"
+    else
+        remove "$data"
+    fi
     [ "$dry" = 1 ] || remove_folders
 }
 

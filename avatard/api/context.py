@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .door import Assistant
+from .errors import ConfigError
 from .flow import IdleLoop, Pixels, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
@@ -162,6 +163,7 @@ class PluginContext:
     """What a language model may be allowed to do."""
     post: Post
     """Messages to the house."""
+    find_model: Callable[[str | Path, str], Path]
     make_model: Callable[[type[Any], dict[str, Any], float, bool, Path | None], Model]
     supervise: Callable[[str, Callable[[Pulse], Coroutine[Any, Any, None]]], None]
     register_cache: Callable[[str, Cache, int], None]
@@ -183,6 +185,22 @@ class PluginContext:
             options: of the engine.
         """
         return self.make_model(engine, options, megabytes, self.isolate, python)
+
+    def model_path(self, name_or_path: str | Path, kind: str, key: str = "model") -> Path:
+        """Where a model file (or folder) lies that the user named: a path, or a model that ``avatard models`` lists.
+
+        Args:
+            name_or_path: as it stands in the configuration; with a ``/``, or ending like a model's file, it is a path.
+            kind: as in the list, e.g. ``stt-vosk``, ``tts-piper``, ``llm-gguf``, ``lip-sync``.
+            key: of the configuration, for errors.
+
+        Raises:
+            ConfigError: it is not there, of another kind, damaged, or not installed; says which command helps.
+        """
+        try:
+            return self.find_model(name_or_path, kind)
+        except ConfigError as err:
+            raise ConfigError(f"{self.name}: {key}: {err}") from err
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.

@@ -19,6 +19,7 @@ from avatard.api.errors import AvatardError, ConfigError, NotReady
 from avatard.api.flow import SpokenGrammar
 from avatard.api.news import News, Problem
 from avatard.api.stages import VideoEncoder
+from avatard.runtime.catalog.store import model_path
 from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
 from avatard.runtime.life import Life
@@ -110,7 +111,7 @@ class Opener:
             state=ground.paths.state / entry.platform, grammars=tuple(self.grammars), wake_phrases=self.wake_phrases,
             displays=displays(self.configuration), responders=responders(self.configuration), encoder=self.encoder,
             idle_loop=ground.resting.loop, portrait=ground.resting.portrait, show=ground.guests.staying,
-            visit=ground.visit, tools=ground.tools, post=ground.post,
+            visit=ground.visit, tools=ground.tools, post=ground.post, find_model=model_path,
             make_model=make_model, supervise=supervise, register_cache=register_cache,
             removed=lambda: self.removed, isolate=entry.manifest.isolate,
         )  # fmt: skip

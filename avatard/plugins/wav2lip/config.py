@@ -14,7 +14,8 @@ class RenderConfig(BaseModel, frozen=True, extra="forbid"):
     """A mouth drawn by a Wav2Lip network."""
 
     model: Path | Literal["random"] = Field(
-        ..., description="the network: an .onnx file of your own; 'random' is one without any training, to measure with"
+        ..., description="the network: an .onnx file of your own, or its name (avatard models add); "
+        "'random' is one without any training, to measure with",
     )
     face: str = Field("default", description="which face: a name of avatard faces list, or a file")
     size: int = Field(512, ge=128, le=1024, multiple_of=16, description="width and height of the picture, pixels")

@@ -201,9 +201,10 @@ async def _built(context: PluginContext, config: RenderConfig, face: Face) -> st
 
     room = _room(config) // len(face.frames)
     on_card = config.providers != "auto" and config.providers[0] != "cpu"
+    model = "random" if config.model == "random" else str(context.model_path(config.model, "lip-sync"))
     builder = context.model(
         Builder, BUILDING, python=OURS,
-        model=str(config.model), cache=str(context.cache), split=config.split, full_precision=not on_card,
+        model=model, cache=str(context.cache), split=config.split, full_precision=not on_card,
     )  # fmt: skip
     looks = looks_of(face) if config.precision == "int8" and config.split and not on_card else []
     folder = ""
