@@ -16,10 +16,11 @@ from tinymodel import MARKS, tiny
 
 from avatard.api.errors import ConfigError
 from avatard.plugins.llama_cpp.config import ConversationConfig
-from avatard.plugins.llama_cpp.engine import ENDS, kind_of, until
+from avatard.plugins.llama_cpp.engine import ENDS
 from avatard.plugins.llama_cpp.gguf import examine
 from avatard.plugins.llama_cpp.grammar import grammar
 from avatard.plugins.llama_cpp.prompt import plain, read_call
+from avatard.plugins.llama_cpp.reply import kind_of, until
 from avatard.plugins.openai.config import ConversationConfig as ServerConfig
 from avatard.runtime.config import ConfigProblems, from_mapping
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import ctypes
-import json
 import os
 import re
 from collections import deque
@@ -13,6 +12,8 @@ from contextlib import closing
 from functools import cache
 from itertools import islice
 from typing import Any, Literal
+
+from avatard.plugins.llama_cpp.reply import is_whole, kind_of, until
 
 BATCH = 64
 """Tokens of the prompt that are read at once; then it shows that it is alive."""
@@ -29,9 +30,6 @@ CHATML = (
 """How a conversation is written where the file does not say."""
 ENDS = ("<|im_end|>", "<|im_start|>")
 """What a model may spell out at the end of its answer, where these are no tokens of its own."""
-CALLS = ("{", "<tool_call>", "```")
-"""How a call begins, whatever the model was trained to write."""
-THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 
 Item = str | dict[str, str]
 """A piece of the reply, empty as a sign of life; or ``{"call": JSON}``."""
@@ -218,38 +216,3 @@ def complaints() -> tuple[deque[str], Any]:
     listener = llama_cpp.llama_log_callback(hear)
     llama_cpp.llama_log_set(listener, None)
     return said, listener
-
-
-def kind_of(text: str) -> Literal["words", "call", ""]:
-    """What a reply is, as far as it has come; empty while that is open."""
-    rest = THOUGHT.sub("", text, count=1).lstrip()
-    if rest.startswith(CALLS):
-        return "call"
-    if rest.startswith("<think>") or any(mark.startswith(rest) for mark in (*CALLS, "<think>")):
-        return ""
-    return "words"
-
-
-def is_whole(text: str) -> bool:
-    """Whether it is JSON that has ended."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def until(pieces: Generator[str, None, None], marks: tuple[str, ...]) -> Generator[str, None, None]:
-    """Pass on what comes before the first of the marks."""
-    held = ""
-    with closing(pieces):
-        for piece in pieces:
-            held += piece
-            found = [at for mark in marks if (at := held.find(mark)) >= 0]
-            if found:
-                yield held[: min(found)]
-                return
-            begun = next((at for at in range(len(held)) if any(m.startswith(held[at:]) for m in marks)), len(held))
-            yield held[:begun]
-            held = held[begun:]
-    yield held
