@@ -34,7 +34,8 @@ debian:
 	@sh tests/debian.sh
 
 test: $(VENV)/.ready-test debian
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not long and not alone"
+	$(BIN)/python -m pytest -q -m "alone and not long"
 
 test-long: $(VENV)/.ready-long debian
 	$(BIN)/python -m pytest -q -m long -o faulthandler_timeout=0

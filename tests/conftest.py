@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +63,11 @@ def speech_like(seconds: float, rate: int = 16_000) -> np.ndarray:
     rng = np.random.default_rng(1)
     t = np.arange(int(seconds * rate)) / rate
     return (rng.normal(0, 1500, len(t)) * (1 + np.sin(9 * t)) / 2).astype(np.int16)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logs may be no text that a worker can send on."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
+    return report

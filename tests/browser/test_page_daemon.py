@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from browsing import browser, mouth, page, picture, until
 from daemons import Running
 from web import free_port
+
+pytestmark = pytest.mark.alone
 
 TOKEN = "a-token-of-the-tests"
 

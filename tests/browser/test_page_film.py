@@ -13,11 +13,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from browsing import mouth, picture, room, until
 from takes import spoken
 from webhouse import House
 
 from avatard.api.mp4 import codecs
+
+pytestmark = pytest.mark.alone
 
 
 @cache

@@ -6,9 +6,12 @@ import asyncio
 import itertools
 
 import numpy as np
+import pytest
 from browsing import browser, mouth, page, picture, room, until
 from takes import SENTENCES, film, spoken
 from webhouse import house
+
+pytestmark = pytest.mark.alone
 
 
 async def test_the_face_speaks_and_comes_to_rest() -> None:

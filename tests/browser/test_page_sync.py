@@ -12,6 +12,8 @@ from browsing import browser, page
 from takes import film, flashes
 from webhouse import House, house
 
+pytestmark = pytest.mark.alone
+
 WATCH = """
 window.flashes = []; window.clicks = [];
 const eye = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});

@@ -7,9 +7,12 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 from browsing import browser, page, room, until
 from takes import film
 from webhouse import House, house
+
+pytestmark = pytest.mark.alone
 
 
 async def heard(it: House, seconds: float) -> np.ndarray:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 from soundcard import RATE, SoundCard, soundcard
 
 from avatard.cli.conversation import record_questions
+
+pytestmark = pytest.mark.alone
 
 __all__ = ["soundcard"]
 

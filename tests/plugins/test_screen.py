@@ -24,6 +24,8 @@ from avatard.api.news import Touched
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
 
+pytestmark = pytest.mark.alone
+
 __all__ = ["screen", "soundcard"]
 
 Scripted = Callable[..., Configuration]
@@ -121,6 +123,7 @@ async def test_an_mpv_killed_in_the_middle_is_followed_by_another(
     assert 4.4 < heard * np.pi / 3 < 6, heard  # a tone is above 500 of 9000 nearly always
 
 
+@pytest.mark.long
 async def test_an_mpv_that_is_stuck_is_followed_by_another(scripted: Scripted, screen: Screen) -> None:
     async with attached(scripted) as (_, display):
         speaking = asyncio.ensure_future(display.play(bars(3)))
@@ -131,6 +134,7 @@ async def test_an_mpv_that_is_stuck_is_followed_by_another(scripted: Scripted, s
         assert display.shown == pytest.approx(3.0)
 
 
+@pytest.mark.long
 async def test_a_sound_device_that_stands_still_ends_no_answer(
     scripted: Scripted, screen: Screen, soundcard: SoundCard
 ) -> None:
@@ -147,6 +151,7 @@ async def test_a_sound_device_that_stands_still_ends_no_answer(
         assert display.shown == pytest.approx(3.0)
 
 
+@pytest.mark.long
 async def test_ten_deaths_and_ten_starts_leave_nothing(scripted: Scripted, screen: Screen) -> None:
     me = psutil.Process()
     async with attached(scripted) as (_, display):
@@ -191,6 +196,7 @@ async def test_volume_is_a_gain(scripted: Scripted, screen: Screen, soundcard: S
     assert np.abs(after).max() / np.abs(before).max() == pytest.approx(0.25, abs=0.03)
 
 
+@pytest.mark.long
 async def test_beside_another_display_it_is_silent_and_follows(
     scripted: Scripted, screen: Screen, soundcard: SoundCard
 ) -> None:
@@ -257,6 +263,7 @@ async def test_encoded_pictures_are_shown_too(scripted: Scripted, screen: Screen
         assert display.shown == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", [320, 720])
 async def test_at_rest_and_in_an_answer_colours_are_the_same(scripted: Scripted, screen: Screen, side: int) -> None:
     async with attached(scripted, size=side) as (_, display):
@@ -273,6 +280,7 @@ async def test_at_rest_and_in_an_answer_colours_are_the_same(scripted: Scripted,
     assert apart.max() < 3, apart
 
 
+@pytest.mark.long
 async def test_turned_and_filled(scripted: Scripted, screen: Screen) -> None:
     async def halves() -> AsyncIterator[VideoFrame]:
         async for frame in bars(4):

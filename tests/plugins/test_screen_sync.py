@@ -13,6 +13,8 @@ from soundcard import SoundCard, soundcard
 from avatard.api.flow import FPS, FRAME_SAMPLES, VideoFrame
 from avatard.runtime.config import Configuration
 
+pytestmark = pytest.mark.alone
+
 __all__ = ["screen", "soundcard"]
 
 Scripted = Callable[..., Configuration]

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
+import pytest
 from daemons import AVATARD, Running, yaml_of
 from soundcard import SoundCard, soundcard
 from web import Viewer, free_port
+
+pytestmark = pytest.mark.alone
 
 __all__ = ["soundcard"]
 
