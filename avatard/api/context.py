@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .door import Assistant
-from .errors import ConfigError
+from .errors import ConfigError, NotReady
 from .flow import IdleLoop, Pixels, SpokenGrammar
 from .news import News
 from .stages import DisplaySink, Microphone, Screen, VideoEncoder
@@ -201,6 +201,20 @@ class PluginContext:
             return self.find_model(name_or_path, kind)
         except ConfigError as err:
             raise ConfigError(f"{self.name}: {key}: {err}") from err
+
+    def model_in(self, look: Callable[[], Path], name: str, kind: str, key: str = "model") -> Path:
+        """What ``look`` finds in the plugin's own folder, else what ``avatard models`` installed under the name.
+
+        Raises:
+            NotReady: neither is there; says which command helps.
+        """
+        try:
+            return look()
+        except NotReady as absent:
+            try:
+                return self.model_path(name, kind, key)
+            except ConfigError as err:
+                raise NotReady(f"{absent}; {err}") from err
 
     def run(self, name: str, job: Callable[[Pulse], Coroutine[Any, Any, None]]) -> None:
         """Keep ``job(pulse)`` running while the plugin is open: supervised, and restarted when it fails.

@@ -18,6 +18,7 @@ from voices import HOP, voice
 from avatard.api.errors import NotReady, Refused
 from avatard.api.flow import Sentence, SpeechAudio
 from avatard.api.news import EngineChanged
+from avatard.plugins.piper import voices
 from avatard.plugins.piper.config import TtsConfig
 from avatard.plugins.piper.engine import PiperEngine, cut
 from avatard.plugins.piper.tts import PiperSynthesizer, gathered
@@ -34,7 +35,7 @@ LONG = "First the lamp in the kitchen, then the lamp in the bedroom, after that 
 async def synthesizer(folder: Path, **options: Any) -> AsyncIterator[PiperSynthesizer]:
     """A voice in its child, as the plugin opens it."""
     config = TtsConfig(**({"voice": "en_US-tone-low"} | options))
-    cards, chosen = gathered(config, folder)
+    cards, chosen = gathered(voices.located(config.voice, folder), folder)
     how = {"voice": str(cards[chosen].path), "speed": config.speed, "noise": None, "rhythm": None, "threads": 1}
     model = ChildModel(PiperEngine, how, 40, "tts", "piper", Granting())
     try:
@@ -185,7 +186,7 @@ async def test_what_is_no_voice_is_named_and_the_next_engine_speaks(
 async def test_a_name_that_is_not_there(tmp_path: Path) -> None:
     voice(tmp_path)
     with pytest.raises(NotReady, match=r"no voice .*en_US-lessac-low\.onnx; voices in .*: en_US-tone-low"):
-        gathered(TtsConfig(voice="en_US-lessac-low"), tmp_path)
+        gathered(voices.located("en_US-lessac-low", tmp_path), tmp_path)
 
 
 class Struck:

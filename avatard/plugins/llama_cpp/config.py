@@ -12,7 +12,7 @@ from avatard.api.chat import PERSONA
 class ConversationConfig(BaseModel, frozen=True, extra="forbid"):
     """Which model, and what it is held to."""
 
-    model: Path = Field(description="a GGUF file of an instruction-tuned model")
+    model: Path = Field(description="a model of the catalogue, or a GGUF file of an instruction-tuned one")
     persona: str = Field(PERSONA, min_length=1, max_length=8000, description="who it is, with {name} and {language}")
     context: int = Field(2048, ge=512, le=131_072, description="tokens that it takes in, reply included")
     max_tokens: int = Field(200, ge=16, le=4000, description="tokens in one reply")

@@ -34,7 +34,7 @@ class LlamaResponder:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: ConversationConfig) -> AsyncIterator[Responder]:
     """Look at the file; the child starts when the first question comes."""
-    file = examine(config.model.expanduser())
+    file = examine(context.model_path(config.model.expanduser(), "llm-gguf"))
     room = min(config.context, file.trained or config.context)
     if room < config.context:
         context.logger.warning("%s takes in %d tokens, not %d", file.path, room, config.context)

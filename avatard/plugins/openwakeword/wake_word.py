@@ -45,7 +45,8 @@ class OpenWakeWordDetector:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: WakeWordConfig) -> AsyncIterator[WakeDetector]:
     """Load the phrases."""
-    phrases = [(p.name, str(p.file) if p.file else "", p.threshold) for p in config.phrases]
+    files = [str(context.model_path(p.file, "wake-openwakeword", "file")) if p.file else "" for p in config.phrases]
+    phrases = [(p.name, file, p.threshold) for p, file in zip(config.phrases, files, strict=True)]
     verifiers = {place: str(p.verifier) for place, p in enumerate(config.phrases) if p.verifier}
     model = context.model(OpenWakeWordEngine, MEGABYTES, phrases=phrases, verifiers=verifiers)
     await model.load()

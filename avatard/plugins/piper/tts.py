@@ -59,13 +59,12 @@ class PiperSynthesizer:
         return next((name for name, card in self._cards.items() if card.language == language), self.chosen)
 
 
-def gathered(config: TtsConfig, folder: Path) -> tuple[dict[str, Card], str]:
-    """The voices by name, and the name of the one that is configured.
+def gathered(path: Path, folder: Path) -> tuple[dict[str, Card], str]:
+    """The voices by name, and the name of the one that lies at ``path``.
 
     Raises:
         NotReady: that one cannot be had; the others are only left out.
     """
-    path = voices.located(config.voice, folder)
     cards = {path.stem: voices.read(path)}
     for name, other in voices.find(folder).items():
         try:
@@ -79,7 +78,8 @@ def gathered(config: TtsConfig, folder: Path) -> tuple[dict[str, Card], str]:
 async def async_setup(context: PluginContext, config: TtsConfig) -> AsyncIterator[SpeechSynthesizer]:
     """Start the child with its voice; leaving the block ends it."""
     folder = (config.folder or context.state).expanduser()
-    cards, chosen = gathered(config, folder)
+    path = context.model_in(lambda: voices.located(config.voice, folder), config.voice, "tts-piper", "voice")
+    cards, chosen = gathered(path, folder)
     card = cards[chosen]
     speaker = voices.speaker_of(card, config.speaker)
     size = card.path.stat().st_size / 1e6

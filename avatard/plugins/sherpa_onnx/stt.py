@@ -61,7 +61,8 @@ class SherpaRecognizer:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterator[SpeechRecognizer]:
     """Start the child with its model; leaving the block ends it."""
-    path = files.located(config.model, (config.folder or context.state).expanduser())
+    folder = (config.folder or context.state).expanduser()
+    path = context.model_in(lambda: files.located(config.model, folder), config.model, "stt-sherpa")
     size = Path(files.parts(path, config.int8)["encoder"]).stat().st_size / 1e6
     model = context.model(SherpaEngine, MEGABYTES + TIMES * size, model=str(path), threads=config.threads,
                           int8=config.int8, rejection=config.rejection)  # fmt: skip

@@ -74,7 +74,8 @@ def located(name: str, folder: Path) -> Path:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterator[SpeechRecognizer]:
     """Start the child with its model; leaving the block ends it."""
-    path = located(config.model, (config.folder or context.state).expanduser())
+    folder = (config.folder or context.state).expanduser()
+    path = context.model_in(lambda: located(config.model, folder), config.model, "stt-vosk")
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6
     heard = phrases(context.grammars) if config.mode == "grammar" else []
     if config.mode == "grammar" and not heard:

@@ -58,7 +58,8 @@ class WhisperRecognizer:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterator[SpeechRecognizer]:
     """Start the child with its model; leaving the block ends it."""
-    path = files.located(config.model, (config.folder or context.state).expanduser())
+    folder = (config.folder or context.state).expanduser()
+    path = context.model_in(lambda: files.located(config.model, folder), config.model, "stt-whisper")
     model = context.model(
         WhisperEngine, MEGABYTES + path.stat().st_size / 1e6, model=str(path), language=config.language,
         partials=config.partials, threads=config.threads, short_context=config.short_context,
