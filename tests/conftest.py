@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +34,20 @@ def recordings() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sockets, state and cache of each test are its own."""
-    for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         folder = tmp_path / name.lower()
         folder.mkdir()
         monkeypatch.setenv(name, str(folder))
+    # A socket's path has 108 bytes at most (unix(7)); a test's own folder may be longer.
+    short = tempfile.mkdtemp(prefix="avatard-")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", short)
     for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "CREDENTIALS_DIRECTORY",
                  "AVATARD_MODELS"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
+    yield
+    shutil.rmtree(short, ignore_errors=True)
 
 
 @pytest.fixture

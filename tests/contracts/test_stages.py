@@ -13,8 +13,8 @@ import pytest
 from detectors import silero
 from ggml import whisper
 from kaldi import kaldi
+from pipervoice import voice
 from portraits import face
-from voices import voice
 from wav2lip import bundle, tiny
 from zipformer import zipformer
 

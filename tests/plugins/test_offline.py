@@ -13,7 +13,7 @@ import pytest
 from detectors import silero, wake
 from ggml import whisper
 from kaldi import kaldi
-from voices import voice
+from pipervoice import voice
 from zipformer import zipformer
 
 SCRIPT = """

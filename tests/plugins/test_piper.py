@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from daemon import Daemon
-from voices import HOP, voice
+from pipervoice import HOP, voice
 
 from avatard.api.errors import NotReady, Refused
 from avatard.api.flow import Sentence, SpeechAudio

@@ -241,6 +241,7 @@ async def test_every_answer_has_the_headers_that_keep_a_browser_safe() -> None:
 
 async def test_no_token_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="avatard")
     async with paged(with_token()) as pages:
         async with pages.session.get(f"{pages.url}/?token={TOKEN}") as answer:
             assert answer.status in (200, 404)
