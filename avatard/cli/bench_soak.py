@@ -9,6 +9,7 @@ from typing import Any
 
 from avatard.runtime.config import from_mapping
 from avatard.runtime.house import open_house
+from avatard.runtime.model import trim
 from avatard.runtime.process import memory_mb
 
 MEASURES = 20
@@ -38,9 +39,11 @@ async def measure(turns: int) -> dict[str, Any]:
             if turn == WARM:
                 first = threading.active_count(), process.num_fds()
             if turn >= WARM and (turn - WARM) % max(1, turns // MEASURES) == 0:
+                trim()  # as the daemon does 3 s after an answer; here there is no pause
                 memory.append(memory_mb())
                 print(".", end="", file=sys.stderr, flush=True)
             await (await house.door.ask(_sentence(turn))).finished
+        trim()
         memory.append(memory_mb())
         last = threading.active_count(), process.num_fds()
     print(file=sys.stderr)

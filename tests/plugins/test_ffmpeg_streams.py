@@ -108,7 +108,7 @@ async def test_colours_say_what_they_are_at_any_size(container: Any, size: tuple
 
     with av.open(io.BytesIO(joined(await made(red(), container)))) as media:
         one = next(media.decode(video=0))
-        assert (one.colorspace, one.color_range, one.color_primaries, one.color_trc) == (6, 1, 1, 13)
+        assert (one.colorspace, one.color_range) == (6, 1)
         shown = one.to_ndarray(format="bgr24")[size[0] // 2, size[1] // 2].astype(int)
     assert np.abs(shown - colour).max() <= 4, shown
 

@@ -17,8 +17,8 @@ MUXERS: dict[Container, list[str]] = {
 }
 """With ``delay_moov`` the header has an edit list that takes AAC's 1024 samples of priming away, so that picture and
 sound begin together, and it waits for what some encoders tell with their first picture only."""
-COLOURS = "h264_metadata=video_full_range_flag=0:colour_primaries=1:transfer_characteristics=13:matrix_coefficients=6"
-"""ITU-T H.264 annex E: sRGB pictures in BT.601's matrix. Untagged, each player guesses by the picture's size."""
+COLOURS = "h264_metadata=video_full_range_flag=0:matrix_coefficients=6"
+"""ITU-T H.264 annex E: BT.601's matrix. Untagged, each player guesses one by the picture's size."""
 CRF = {"low": 28, "medium": 23, "high": 18}
 BITS_PER_PIXEL = {"low": 0.06, "medium": 0.1, "high": 0.2}
 SHIFT = 1.0
