@@ -20,6 +20,8 @@ LONGEST_WORD = 1.0
 """Seconds; a longer one was stretched over something that is not in the grammar."""
 UNEXPLAINED = 0.2
 """Share of the loud sound that may lie outside the words."""
+SILENCE = bytes(2 * 4000)
+"""A quarter of a second after what was heard: the last word needs an end, and a short request brings little."""
 LOUD, TAIL = 100.0, 40
 """A frame within 20 dB of the loudest is loud; frames (0.4 s) at the start that may hold the wake phrase's end."""
 FRAMES = 100
@@ -93,6 +95,7 @@ class PocketsphinxEngine:
 
     def finish(self) -> tuple[str, float]:
         """Return (text, confidence); an empty text was rejected."""
+        self.feed(SILENCE)
         self._decoder.end_utt()
         self._running = False
         hypothesis = self._decoder.hyp()
