@@ -99,6 +99,7 @@ async def test_the_film_plays_and_the_mouth_moves(tmp_path: Path) -> None:
         assert sight.errors == []
 
 
+@pytest.mark.long
 async def test_a_stream_that_cannot_be_played_becomes_pictures(tmp_path: Path) -> None:
     async with room("/?stream=h264") as (it, one, _):
         await stream(it, 1, (b"this is no film",), "avc1.640028", end=False)

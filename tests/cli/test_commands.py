@@ -43,6 +43,7 @@ def daemon(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.alone
 def test_the_demo_is_a_conversation(tmp_path: Path) -> None:
     done = avatard("demo", "--out", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
