@@ -11,6 +11,8 @@ from avatard.api.errors import ConfigError
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
+WARY = 0.6
+"""Share of its threshold at which a phrase counts in our own speech: the room may make it likelier."""
 THRESHOLD = 0.5
 
 
@@ -21,6 +23,9 @@ class Source:
     features: Any
     models: list[tuple[Any, float]]
     deaf_until: float = 0.0
+    refractory: float = REFRACTORY
+    wariness: float = 1.0
+    """Of each threshold so much counts."""
 
 
 class OpenWakeWordEngine:
@@ -40,6 +45,10 @@ class OpenWakeWordEngine:
         """Begin on one source."""
         self._sources[number], self._spare = self._spare or self._make(), None
 
+    def rehearse(self, number: int) -> None:
+        """Hear our own speech as this source: more counts, and again at once."""
+        self._sources[number].refractory, self._sources[number].wariness = 0.0, WARY
+
     def end(self, number: int) -> None:
         """Forget a source."""
         self._sources.pop(number, None)
@@ -53,8 +62,8 @@ class OpenWakeWordEngine:
         for embeddings in source.features.process_streaming(sound):
             for model, threshold in source.models:
                 for probability in model.process_streaming(embeddings):
-                    if probability > threshold and end >= source.deaf_until:
-                        source.deaf_until = end + REFRACTORY
+                    if probability > threshold * source.wariness and end >= source.deaf_until:
+                        source.deaf_until = end + source.refractory
                         found = model.id, float(probability)
         return found
 

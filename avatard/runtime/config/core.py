@@ -26,6 +26,7 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
     no_speech_seconds: float = Field(5, ge=1, le=60, description="how long it waits for somebody to speak, seconds")
     pre_roll_ms: int = Field(200, ge=0, le=1000, description="sound kept from before the wake word, milliseconds")
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="voice probability that counts as speech")
+    half_duplex: bool = Field(False, description="hear nothing while it speaks: then nobody can interrupt by voice")
     speech_floor_db: float = Field(
         20, ge=6, le=60, description="a voice this far below the request's loudest is background, dB"
     )

@@ -1,0 +1,147 @@
+"""Attention: one microphone's wake words, with our own voice told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from avatard.api.echo import EchoCanceller, EchoStream, Rehearsing
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.flow import AudioFrame, WakeDetected
+from avatard.api.news import News, Problem
+from avatard.api.stages import WakeDetector, WakeStream
+from avatard.talk.ownvoice import OwnVoice
+from avatard.talk.played import Played
+
+log = logging.getLogger(__name__)
+
+CLEAN_LIMIT = 2.0
+"""Seconds that a frame may take to be cleaned."""
+PAUSE = 60.0
+"""Seconds after a failure of the canceller before it is asked again."""
+REFRACTORY = 1.5
+"""Seconds after a wake word in which what the other stream finds is the same one."""
+
+
+class Attention:
+    """What listening pays heed to."""
+
+    def __init__(
+        self, wake: WakeDetector, own: OwnVoice, played: Played | None, canceller: EchoCanceller | None, news: News,
+        half_duplex: bool = False,
+    ) -> None:  # fmt: skip
+        """Listen for wake words.
+
+        Args:
+            wake: finds them.
+            own: our voice.
+            played: what sounds in the microphone's room; None: nothing that is known.
+            canceller: takes it out; None: nothing does.
+            news: of the canceller's trouble.
+            half_duplex: hear nothing while we speak.
+        """
+        self._wake, self._own, self._news = wake, own, news
+        self._played, self._canceller = played, canceller if played is not None else None
+        self._half_duplex = half_duplex
+        self.failed_until = 0.0
+        """Monotonic seconds"""
+
+    @asynccontextmanager
+    async def open(self, live: bool) -> AsyncIterator[Ear]:
+        """Start on the microphone; a recording (not ``live``) never hears us."""
+        async with AsyncExitStack() as stack:
+            plain = await stack.enter_async_context(self._wake.open())
+            if not live:
+                yield Ear(self, plain, None, None)
+                return
+            cleaned, echo = None, None
+            if self._half_duplex:
+                pass
+            elif self._canceller is not None:
+                echo = await stack.enter_async_context(self._canceller.open())
+                cleaned = await stack.enter_async_context(self._wake.open())
+            rehearse = self._wake.rehearse if isinstance(self._wake, Rehearsing) else self._wake.open
+            self._own.rehearsal = await stack.enter_async_context(rehearse())
+            try:
+                yield Ear(self, plain, cleaned, echo)
+            finally:
+                self._own.rehearsal = None
+
+    def deaf(self, frame: AudioFrame) -> bool:
+        """Whether nothing is to be heard in this frame."""
+        return self._half_duplex and self._own.sounds(frame)
+
+    def sounds(self, frame: AudioFrame) -> bool:
+        """Whether we may be heard in it."""
+        return self._own.sounds(frame)
+
+    def ours(self, detected: WakeDetected, frame: AudioFrame) -> bool:
+        """Whether it is we who said that."""
+        ours = self._own.says(detected.phrase, frame.captured)
+        if ours:
+            log.info("wake word %s: our own voice", detected.phrase)
+        return ours
+
+    async def clean(self, frame: AudioFrame, echo: EchoStream) -> AudioFrame:
+        """Take our voice out of the frame, where that can be done."""
+        assert self._played is not None
+        played = self._played.during(frame)
+        if time.monotonic() < self.failed_until:
+            return frame
+        try:
+            async with asyncio.timeout(CLEAN_LIMIT):
+                cleaned = await echo.clean(frame, played)
+        except (StageFailed, NotReady, OutOfMemory, TimeoutError) as err:
+            what = str(err) or f"not within {CLEAN_LIMIT:.0f} s"
+            log.warning("echo: %s; the microphone is heard as it is for %.0f s", what, PAUSE)
+            self._news.publish(Problem("echo", what))
+            self.failed_until = time.monotonic() + PAUSE
+            return frame
+        if self.failed_until:
+            self.failed_until = 0.0
+            self._news.publish(Problem("echo", "", over=True))
+        return cleaned
+
+
+class Ear:
+    """One open microphone: the wake detector hears it as it is and, while we speak, also without our voice.
+
+    What a canceller leaves of a person's words beside our own may not be enough for the detector, nor may what it
+    leaves of ours; each hears some of the phrases that the other misses.
+    """
+
+    def __init__(
+        self, attention: Attention, plain: WakeStream, cleaned: WakeStream | None, echo: EchoStream | None
+    ) -> None:
+        """Feed these streams."""
+        self._attention, self._plain, self._cleaned, self._echo = attention, plain, cleaned, echo
+        self._heard = self._heard_cleaned = -REFRACTORY
+        """When each stream last found one while we spoke, seconds of the microphone's stream."""
+
+    async def take(self, frame: AudioFrame) -> tuple[AudioFrame, WakeDetected | None]:
+        """Take the next frame; return it as it is to be heard, and the wake phrase that was completed in it."""
+        attention = self._attention
+        if attention.deaf(frame):
+            frame = replace(frame, samples=np.zeros_like(frame.samples))
+        detected = await self._plain.feed(frame)
+        if detected is not None and frame.end < self._heard_cleaned + REFRACTORY:
+            detected = None
+        if not attention.sounds(frame):
+            return frame, detected
+        if detected is not None and attention.ours(detected, frame):
+            detected = None
+        if detected is not None:
+            self._heard = frame.end
+        if self._echo is not None and self._cleaned is not None:
+            frame = await attention.clean(frame, self._echo)
+            again = await self._cleaned.feed(frame)
+            if again is not None and not attention.ours(again, frame) and frame.end >= self._heard + REFRACTORY:
+                self._heard_cleaned = frame.end
+                detected = again
+        return frame, detected
