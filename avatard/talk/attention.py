@@ -79,6 +79,8 @@ class Attention:
 
     def sounds(self, frame: AudioFrame) -> bool:
         """Whether we may be heard in it."""
+        if self._played is not None:
+            self._played.heard(frame)
         return self._own.sounds(frame)
 
     def ours(self, detected: WakeDetected, frame: AudioFrame) -> bool:

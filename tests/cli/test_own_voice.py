@@ -39,7 +39,7 @@ class Box:
                                 stderr=subprocess.DEVNULL)  # fmt: skip
 
     def wakes(self) -> list[str]:
-        return [line for line in self.lines if "wake: " in line]
+        return [line for line in self.lines if "wake word: " in line]
 
     def close(self) -> None:
         self.process.terminate()
@@ -77,7 +77,7 @@ def test_its_own_wake_words_do_not_wake_it_and_a_persons_do(box: Box, recordings
     said = speaker.stop()
     assert not box.wakes()
     box.card.play(write(tmp_path / "said.wav", said))
-    wait_for(box.lines, "wake: ")  # from elsewhere the same sound is a wake word
+    wait_for(box.lines, "wake word: ")  # from elsewhere the same sound is a wake word
     time.sleep(8)
     echoing(box.card)
     time.sleep(1)
@@ -94,6 +94,6 @@ def test_its_own_wake_words_do_not_wake_it_and_a_persons_do(box: Box, recordings
     time.sleep(3)
     box.lines.clear()
     box.card.play(write(tmp_path / "alexa.wav", alexa * (level(said) * 4 / level(alexa)), rate))
-    wait_for(box.lines, "wake: alexa", 5)
+    wait_for(box.lines, "wake word: alexa", 5)
     wait_for(box.lines, "(interrupted)", 5)
     answer.wait(10)
