@@ -62,8 +62,9 @@ class Speaking:
 class OwnVoice:
     """What a place says, for whoever listens there."""
 
-    def __init__(self, shown: Callable[[], float]) -> None:
+    def __init__(self, shown: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         """Nothing was said yet; ``shown()`` is how far the answer was heard, seconds."""
+        self._clock = clock
         self.rehearsal: WakeStream | None = None
         """Hears our speech before it sounds; None while nobody listens for wake words."""
         self._shown = shown
@@ -78,7 +79,7 @@ class OwnVoice:
         try:
             yield answer
         finally:
-            answer.ended = time.monotonic()
+            answer.ended = self._clock()
 
     async def rehearsed(
         self, frames: AsyncIterator[VideoFrame], answer: Speaking
@@ -102,7 +103,7 @@ class OwnVoice:
         begins = frame.captured - len(frame.samples) / frame.rate
         for answer in self._answers:
             if answer.ended is None and (shown := self._shown()) > 0:
-                answer.origin = time.monotonic() - shown
+                answer.origin = self._clock() - shown
         return any(answer.sounds(begins) for answer in self._answers)
 
     def says(self, phrase: str, at: float) -> bool:

@@ -31,17 +31,17 @@ class WebrtcEngine:
         from livekit.rtc.audio_frame import AudioFrame
 
         self._frame: Callable[..., Any] = AudioFrame
-        module: Callable[..., Any] = AudioProcessingModule
-        self._make = lambda: module(
-            echo_cancellation=True, high_pass_filter=True, noise_suppression=noise_suppression, auto_gain_control=gain
-        )
+        self._module: Callable[..., Any] = AudioProcessingModule
+        self._options = {"noise_suppression": noise_suppression, "auto_gain_control": gain}
         self._sources: dict[int, Source] = {}
 
     def clean(self, number: int, heard: bytes, played: bytes) -> bytes:
         """Return as much sound as was ``heard``, 10 ms late; what was ``played`` meanwhile is as long."""
         source = self._sources.get(number)
         if source is None:
-            source = self._sources[number] = Source(self._make())
+            source = self._sources[number] = Source(
+                self._module(echo_cancellation=True, high_pass_filter=True, **self._options)
+            )
         source.heard += heard
         source.played += played
         while len(source.heard) >= 2 * STEP:
