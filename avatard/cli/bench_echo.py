@@ -9,7 +9,7 @@ import json
 import sys
 import time
 import wave
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -41,14 +41,14 @@ SPACING, FIRST, GRACE = 4.5, 3.0, 0.7
 class Listener:
     """One guard's ear, and its own idea of what we say."""
 
-    def __init__(self, guard: str, wake: WakeDetector, canceller: EchoCanceller) -> None:
+    def __init__(self, guard: str, wake: WakeDetector, cancellers: Sequence[EchoCanceller]) -> None:
         """Nothing was heard yet."""
         self.guard, self.now, self.shown = guard, 0.0, 0.0
         self.own = OwnVoice(lambda: self.shown, lambda: self.now)
         self.played = Played()
         cancels = guard in ("cancelling", "with")
         self._live = guard != "without"
-        self._attention = Attention(wake, self.own, self.played, canceller if cancels else None, Feed())
+        self._attention = Attention(wake, self.own, self.played, cancellers if cancels else (), Feed())
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Ear]:
@@ -62,16 +62,16 @@ class Listener:
 class Bench:
     """Plays answers into rooms."""
 
-    def __init__(self, wake: WakeDetector, canceller: EchoCanceller, speaking: Voices) -> None:
+    def __init__(self, wake: WakeDetector, cancellers: Sequence[EchoCanceller], speaking: Voices) -> None:
         """Measure these engines."""
-        self._wake, self._canceller, self._voices = wake, canceller, speaking
+        self._wake, self._cancellers, self._voices = wake, cancellers, speaking
         self.tally = Tally()
         self._rng = np.random.default_rng(11)
         self._texts: dict[tuple[str, str], Wave] = {}
 
     async def warm(self) -> None:
         """Return when the canceller is at work: it starts with the first frame."""
-        async with self._canceller.open() as stream:
+        async with self._cancellers[0].open() as stream:
             frame = AudioFrame(np.full(BLOCK, 100, np.int16), LISTEN_RATE, 0.0, 0.0)
             for _ in range(100):
                 if await stream.clean(frame, frame.samples) is not frame:
@@ -105,16 +105,19 @@ class Bench:
         starts = [int((FIRST + 0.3 * (number % 5)) * LISTEN_RATE)]
         while starts[-1] + SPACING * LISTEN_RATE + len(here) < len(heard) - LISTEN_RATE:
             starts.append(starts[-1] + int(SPACING * LISTEN_RATE))
+        quiet = self._rng.normal(0, 20, len(heard))
         for start in starts:
+            quiet[start : start + len(here)] += here
             heard[start : start + len(here)] += here
         wakes = await self._listen(said, heard)
         spans = [(s / LISTEN_RATE, (s + len(here)) / LISTEN_RATE + GRACE) for s in starts]
+        wakes["alone"] = await self._plain(_whole(quiet))
         self.tally.tried[phrase, db] = self.tally.tried.get((phrase, db), 0) + len(spans)
         for guard, found in wakes.items():
             kept = sum(any(p == phrase and a <= at <= b for p, at in found) for a, b in spans)
             key = phrase, db, guard
             self.tally.kept[key] = self.tally.kept.get(key, 0) + kept
-        self._count({g: [w for w in f if not any(a <= w[1] <= b for a, b in spans)] for g, f in wakes.items()})
+        self._count({g: [w for w in f if not any(a <= w[1] <= b for a, b in spans)] for g, f in wakes.items() if g in GUARDS})
         return self._passed(len(heard))
 
     async def _said(self, texts: list[str], number: int) -> Wave:
@@ -132,7 +135,7 @@ class Bench:
         found: dict[str, list[tuple[str, float]]] = {guard: [] for guard in GUARDS}
         given = _whole(said)
         sound = _whole(heard + self._rng.normal(0, 20, len(heard)))
-        listeners = [Listener(guard, self._wake, self._canceller) for guard in GUARDS]
+        listeners = [Listener(guard, self._wake, self._cancellers) for guard in GUARDS]
         async with AsyncExitStack() as stack:
             ears = [await stack.enter_async_context(one.open()) for one in listeners]
             for one, ear in zip(listeners, ears, strict=True):
@@ -149,6 +152,12 @@ class Bench:
                         if detected is not None:
                             found[one.guard].append((detected.phrase, frame.end))
         return found
+
+    async def _plain(self, sound: Any) -> list[tuple[str, float]]:
+        """The wake words in a sound."""
+        async with self._wake.open() as stream:
+            found = [await stream.feed(frame) for frame in _microphone(sound)]
+        return [(one.phrase, one.at) for one in found if one is not None]
 
     def _count(self, wakes: dict[str, list[tuple[str, float]]]) -> None:
         for guard, found in wakes.items():
@@ -194,7 +203,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this bench's options to those of ``bench``."""
     parser.add_argument("--minutes", type=float, default=60, help="echo: how long our own voice tempts it")
     parser.add_argument("--person", action="append", default=[], metavar="PHRASE=WAV",
-                        help="echo: one more who interrupts: a recording of alexa, okay_nabu or hey_jarvis")  # fmt: skip
+                        help="echo: one more who interrupts: a recording of alexa, okay_nabu, hey_jarvis")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -218,8 +227,8 @@ async def _measured(minutes: float, recorded: list[tuple[str, str, str]]) -> dic
         async with AsyncExitStack() as stack:
             opener = Opener(stack, tasks, foundation, from_mapping({"name": "bench"}))
             wake = await opener.open(built_in("microwakeword", "wake_word"))
-            canceller = await opener.open(built_in("webrtc", "echo"))
-            bench = Bench(wake, canceller, await stack.enter_async_context(voices()))
+            cancellers = [await opener.open(built_in(name, "echo")) for name in ("webrtc", "linear")]
+            bench = Bench(wake, cancellers, await stack.enter_async_context(voices()))
             await bench.warm()
             people = await bench.people(recorded)
             wanted, passed = minutes * 60, 0.0
@@ -228,7 +237,7 @@ async def _measured(minutes: float, recorded: list[tuple[str, str, str]]) -> dic
                     break
                 passed += await bench.tempt(number)
                 _progress(passed / wanted / 2)
-            rounds = max(1, round(minutes / 15))
+            rounds = max(1, round(minutes / 30))
             cases = [(n, p, sound, db) for n in range(rounds) for p, sound in people for db in LEVELS]
             for index, (number, phrase, sound, db) in enumerate(cases):
                 await bench.interrupt(7 * number + index, phrase, sound, db)

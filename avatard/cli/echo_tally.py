@@ -20,14 +20,17 @@ PLAIN = (
 )
 PEOPLE = {
     "okay_nabu": (("en-029+m3", 140), ("en-us+m1", 140), ("en-us+m5", 165)),
-    "hey_jarvis": (("en-gb-scotland+f2", 140), ("en-029+f4", 140), ("en-gb-scotland+m7", 165)),
+    "hey_jarvis": (("en-gb-scotland+f2", 140), ("en-029+f4", 140), ("en-029+f3", 165)),
     "alexa": (("en-us+m7", 140), ("en-gb-x-rp", 165), ("en-gb-scotland+m1", 165)),
 }
 """Voices of those who interrupt, and words a minute: each is heard where nothing else sounds."""
 LEVELS = (6, 12)
 """dB"""
 GUARDS = ("without", "cancelling", "rehearsal", "with")
-"""Nothing; the canceller alone; our own speech heard beforehand alone; both."""
+"""Nothing; the cancellers alone; our own speech heard beforehand alone; both.
+
+Under ``alone`` stands what is heard of a person where we are silent.
+"""
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Tally:
             return round(100 * kept / tried, 1) if tried else 0.0
 
         def of(*phrases: str) -> dict[str, dict[str, float]]:
-            return {f"+{level}dB": {guard: percent(level, guard, phrases) for guard in GUARDS} for level in LEVELS}
+            return {f"+{level}dB": {guard: percent(level, guard, phrases) for guard in ("alone", *GUARDS)} for level in LEVELS}
 
         return {
             "self_wakes_per_hour": {g: round(n / max(self.hours, 1e-9), 2) for g, n in self.wakes.items()},

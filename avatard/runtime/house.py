@@ -181,7 +181,7 @@ class _Builder:
         wake = await opener.open(wakes[0])
         await stt.engine()
         microphone = await opener.open(microphones[0])
-        echo = await opener.open(self._entries("echo")[0]) if self._entries("echo") else None
+        echo = tuple([await opener.open(entry) for entry in self._entries("echo")])
         return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000, echo, core.half_duplex), microphone
 
 

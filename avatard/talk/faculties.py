@@ -44,8 +44,8 @@ class Perception:
     limits: ListeningLimits
     pre_roll: float
     """Seconds"""
-    echo: EchoCanceller | None = None
-    """Takes our own voice out of the room's microphone."""
+    echo: tuple[EchoCanceller, ...] = ()
+    """Take our own voice out of the room's microphone; requests are heard through the first."""
     half_duplex: bool = False
 
 
