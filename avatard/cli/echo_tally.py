@@ -53,7 +53,7 @@ class Tally:
             return round(100 * kept / tried, 1) if tried else 0.0
 
         def of(*phrases: str) -> dict[str, dict[str, float]]:
-            return {f"+{level}dB": {guard: percent(level, guard, phrases) for guard in ("alone", *GUARDS)} for level in LEVELS}
+            return {f"+{at}dB": {guard: percent(at, guard, phrases) for guard in ("alone", *GUARDS)} for at in LEVELS}
 
         return {
             "self_wakes_per_hour": {g: round(n / max(self.hours, 1e-9), 2) for g, n in self.wakes.items()},

@@ -82,7 +82,7 @@ def test_its_own_wake_words_do_not_wake_it_and_a_persons_do(box: Box, recordings
     echoing(box.card)
     time.sleep(1)
     box.lines.clear()
-    for _ in range(3):
+    for _ in range(2):
         box.say(OURS).wait(60)
     time.sleep(1.5)
     assert not box.wakes(), box.lines
