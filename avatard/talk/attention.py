@@ -81,7 +81,7 @@ class Attention:
 
     def ours(self, detected: WakeDetected, frame: AudioFrame) -> bool:
         """Whether it is we who said that."""
-        ours = self._own.says(detected.phrase, frame.captured)
+        ours = self._own.wakes(frame.captured)
         if ours:
             log.info("wake word %s: our own voice", detected.phrase)
         return ours

@@ -19,8 +19,9 @@ from avatard.api.stages import WakeStream
 TAIL = 1.0
 """Seconds that a room may ring on, and that what was heard may take to come through."""
 BEFORE, AFTER = 0.6, 1.2
-"""Seconds round where our speech completes a wake phrase, in which the phrase is ours.
+"""Seconds round where our speech completes a wake phrase, in which any phrase is ours.
 
+What a room and a canceller leave of one may be taken for another.
 A detector completes an echo's phrase within 0.1 s of the speech's own; the rest is for displays whose position is
 known roughly.
 """
@@ -38,8 +39,8 @@ class Speaking:
 
     texts: Callable[[], list[str]]
     """Its sentences so far."""
-    phrases: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=PHRASES))
-    """Wake phrases in it, and where they are complete: seconds of the answer."""
+    phrases: deque[float] = field(default_factory=lambda: deque(maxlen=PHRASES))
+    """Where wake phrases in it are complete, seconds of the answer."""
     begun: bool = False
     """Its first frame is on its way."""
     origin: float | None = None
@@ -51,12 +52,12 @@ class Speaking:
         """Whether it may be heard at a moment, monotonic seconds."""
         return self.begun and (self.ended is None or at < self.ended + TAIL)
 
-    def says(self, phrase: str, at: float) -> bool:
-        """Whether it says this wake phrase about then."""
+    def wakes(self, at: float) -> bool:
+        """Whether it says a wake phrase about then."""
         if self.origin is None:
             return False
         position = at - self.origin
-        return any(name == phrase and -BEFORE <= position - there <= AFTER for name, there in self.phrases)
+        return any(-BEFORE <= position - there <= AFTER for there in self.phrases)
 
 
 class OwnVoice:
@@ -93,8 +94,8 @@ class OwnVoice:
                     slower = slower or _slower()
                     sound, end = slower(frame.audio), frame.pts + 1 / FPS
                     heard = AudioFrame(sound, LISTEN_RATE, end - len(sound) / LISTEN_RATE, 0.0)
-                    if detected := await stream.feed(heard):
-                        answer.phrases.append((detected.phrase, end))
+                    if await stream.feed(heard):
+                        answer.phrases.append(end)
                 answer.begun = True
                 yield frame
 
@@ -106,9 +107,9 @@ class OwnVoice:
                 answer.origin = self._clock() - shown
         return any(answer.sounds(begins) for answer in self._answers)
 
-    def says(self, phrase: str, at: float) -> bool:
-        """Whether it is we who say this wake phrase at a moment, monotonic seconds."""
-        return any(answer.says(phrase, at) for answer in self._answers)
+    def wakes(self, at: float) -> bool:
+        """Whether we say a wake phrase at a moment, monotonic seconds."""
+        return any(answer.wakes(at) for answer in self._answers)
 
     def repeated(self, text: str, at: float) -> bool:
         """Whether what was heard, and ended at a moment, is what we said then."""

@@ -180,8 +180,8 @@ def test_what_it_hears_itself_say_is_no_request(heard: str, echo: bool) -> None:
 
 def test_before_it_is_heard_it_says_nothing() -> None:
     answer = Speaking(list, begun=True)
-    answer.phrases.append(("word", 0.1))
-    assert not answer.says("word", 100.0)
+    answer.phrases.append(0.1)
+    assert not answer.wakes(100.0)
 
 
 @pytest.mark.parametrize(("platform", "least"), [("webrtc", 20), ("linear", 10)])

@@ -11,7 +11,7 @@ from avatard.api.errors import ConfigError
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
-WARY = 0.6
+WARY = 0.4
 """Share of its threshold at which a phrase counts in our own speech: the room may make it likelier."""
 THRESHOLD = 0.5
 
