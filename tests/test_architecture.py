@@ -24,6 +24,7 @@ HEAVY = {
     "espeakng_loader", "imageio_ffmpeg", "onnx", "onnxruntime", "librosa", "home_assistant_intents", "aiohttp",
     "aiomqtt", "paho", "piper", "vosk", "pywhispercpp", "_pywhispercpp", "sherpa_onnx",
     "llama_cpp",
+    "livekit",
 }  # fmt: skip
 
 

@@ -182,7 +182,8 @@ class _Builder:
         wake = await opener.open(wakes[0])
         await stt.engine()
         microphone = await opener.open(microphones[0])
-        return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000), microphone
+        echo = tuple([await opener.open(entry) for entry in self._entries("echo")])
+        return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000, echo, core.half_duplex), microphone
 
 
 def _called(ranking: Ranking[Any]) -> str:

@@ -8,11 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import cast
 
+from avatard.api.echo import Audible
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.flow import EncodedChunk, Samples, VideoFrame
 from avatard.api.stages import DisplaySink, Follower, Patient, Screen, VideoEncoder
 from avatard.talk.branch import Branch
 from avatard.talk.guests import Guests
+from avatard.talk.played import Played
 from avatard.talk.ranking import Ranking
 from avatard.talk.reels import Filming, Reel
 
@@ -32,9 +34,20 @@ class Displays:
         self._own = list(sinks)
         self._guests = guests or Guests()
         self._clock: DisplaySink | None = None
+        self.played = self._told()
+        """What sounds here, where a display tells; None where none does."""
         self._encoder = encoder
         self.dropped = 0
         """Frames that a display beside the first was too late for, since the start."""
+
+    def _told(self) -> Played | None:
+        """Have the first display tell that can: two loudspeakers' sounds cannot be laid into one."""
+        for _, sink in self._own:
+            if isinstance(sink, Audible):
+                played = Played()
+                sink.tell(played.add)
+                return played
+        return None
 
     @property
     def pictures(self) -> bool:

@@ -120,6 +120,9 @@ class Exchanging:
         heard = await means.ears.hear(
             request.hearing, begins, means.manners.language, len(sound) / 48_000 if sound is not None else 0.0
         )
+        if heard.transcript is not None and means.voice.own.repeated(heard.transcript.text, heard.speech_end_clock):
+            log.info("heard, and said by ourselves: %s", heard.transcript.text)
+            heard = Heard(None)
         if heard.transcript is not None:
             self._stage.enter("processing")
             self._timeline = Timeline(heard.speech_end_clock, "speech_end")

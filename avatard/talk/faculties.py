@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from avatard.api.context import Pulse
+from avatard.api.echo import EchoCanceller
 from avatard.api.news import News
 from avatard.api.stages import (
     LipSyncRenderer,
@@ -18,12 +19,14 @@ from avatard.api.stages import (
     VoiceActivityDetector,
     WakeDetector,
 )
+from avatard.talk.attention import Attention
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.exchanging import Manners, Means
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Ears, Listening
 from avatard.talk.orders import Seat
+from avatard.talk.ownvoice import OwnVoice
 from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
@@ -41,6 +44,9 @@ class Perception:
     limits: ListeningLimits
     pre_roll: float
     """Seconds"""
+    echo: tuple[EchoCanceller, ...] = ()
+    """Take our own voice out of the room's microphone; requests are heard through the first."""
+    half_duplex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,13 @@ class Faculties:
         """
         hearing = self.hearing
         ears = None if hearing is None else Ears(hearing.vad, hearing.stt, hearing.limits, news)
-        voice = Voice(self.tts, self.render, self.ladder, self.unseen, displays, self.phrases, self.longest)
+        own = OwnVoice(lambda: displays.shown)
+        voice = Voice(self.tts, self.render, self.ladder, self.unseen, displays, self.phrases, own, self.longest)
         means = Means(ears, self.responders, voice, self.sessions, news, self.manners)
         place = Place(means, start, pulse, visitor or "microphone", session)
         listening = None
         if hearing is not None and microphone is not None:
-            listening = Listening(microphone, hearing.wake, place, news, hearing.pre_roll, steady=not visitor)
+            attention = Attention(hearing.wake, own, displays.played, hearing.echo, news, hearing.half_duplex)
+            listening = Listening(microphone, attention, place, news, hearing.pre_roll, steady=not visitor)
             place.invite = listening.listen
         return Seat(place, listening, self.manners.language, self.max_text)

@@ -22,9 +22,8 @@ from avatard.api.stages import (
     RecognizerStream,
     SpeechRecognizer,
     VoiceActivityDetector,
-    WakeDetector,
-    WakeStream,
 )
+from avatard.talk.attention import Attention, Ear
 from avatard.talk.endpoint import Endpoint, ListeningLimits
 from avatard.talk.ranking import Ranking
 from avatard.talk.streams import Hearing
@@ -125,19 +124,20 @@ class Listening:
     """Keeps the microphone open while it may, and finds the requests in it."""
 
     def __init__(
-        self, microphone: Microphone, wake: WakeDetector, room: Room, news: News, pre_roll: float, steady: bool = True
-    ) -> None:
+        self, microphone: Microphone, attention: Attention, room: Room, news: News, pre_roll: float,
+        steady: bool = True,
+    ) -> None:  # fmt: skip
         """Find the requests.
 
         Args:
             microphone: where the sound comes from.
-            wake: finds the wake words in it.
+            attention: finds the wake words in it.
             room: is told.
             news: of what is heard.
             pre_roll: seconds of what was heard before its wake word was complete, which a request is given.
             steady: whether a live microphone that gives nothing is stuck: a device is, a visitor's may well pause.
         """
-        self._microphone, self._wake, self._room, self._news = microphone, wake, room, news
+        self._microphone, self._attention, self._room, self._news = microphone, attention, room, news
         self._pre_roll, self._steady = pre_roll, steady
         self._recent: deque[AudioFrame] = deque()
         self._hearing: Hearing | None = None
@@ -185,25 +185,26 @@ class Listening:
         """Read until muted (False) or until the recording ends (True)."""
         told = False
         source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
-        async with aclosing(source) as frames, self._wake.open() as wake:
+        async with aclosing(source) as frames, self._attention.open(self._microphone.live) as ear:
             async for frame in frames:
                 if not told:
                     told = True
                     self._news.publish(Problem("microphone", "", over=True))
                 # A recording waits for the answer; a live microphone for nothing.
                 pulse.beat(FRAME_LIMIT if self._microphone.live else math.inf)
-                await self._take(frame, wake)
+                await self._take(frame, ear)
                 if not self._steady:
                     pulse.beat(math.inf)
                 if not self._open.is_set():
                     return False
         return True
 
-    async def _take(self, frame: AudioFrame, wake: WakeStream) -> None:
+    async def _take(self, frame: AudioFrame, ear: Ear) -> None:
+        frame, detected = await ear.take(frame)
         self._recent.append(frame)
         while self._recent and frame.end - self._recent[0].end > self._pre_roll:
             self._recent.popleft()
-        if detected := await wake.feed(frame):
+        if detected is not None:
             self._news.publish(WakeHeard(detected.phrase, detected.score, detected.at))
             await self._begin(detected)
         elif self._asked:

@@ -31,6 +31,10 @@ class Spoken:
         """The sentences that were heard to their end (all of them where the answer is ``complete``)."""
         return [sentence for sentence, _, end in self._spans.values() if complete or end <= shown + 1e-6]
 
+    def texts(self) -> list[str]:
+        """The sentences so far, heard or not."""
+        return [sentence.text for sentence, _, _ in self._spans.values()]
+
     def text(self, shown: float, complete: bool) -> str:
         """What was heard of the reply; of a sentence that was cut off, the words that were heard."""
         words: list[str] = []

@@ -86,25 +86,32 @@ class Answer:
                 self._timeline.mark("first_frame")
                 begins()
 
-        async with asyncio.TaskGroup() as tasks:
-            ahead = Lookahead(tasks)
-            if self._filler:
-                tokens = with_filler(ahead(tokens, TOKENS_AHEAD), self._filler)
-            noted, film = self._noted(tokens), self._film()
-            if isinstance(film, Reel):
-                frames = self._again(noted, film)
-            else:
-                sentences = ahead(self._noting(said(split(noted, self._language))), SENTENCES_AHEAD)
-                frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
-                frames = frames if film is None else film.frames(frames)
-            follower = tasks.create_task(self._follow())
-            await self._voice.displays.play(ahead(self.spoken.through(frames), FRAMES_AHEAD), first, film)
-            follower.cancel()
-            ahead.end()
+        own = self._voice.own
+        with own.speaking(self.spoken.texts) as speaking:
+            async with asyncio.TaskGroup() as tasks:
+                ahead = Lookahead(tasks)
+                frames, film = self._frames(tokens, tasks, ahead)
+                rehearsed = own.rehearsed(self.spoken.through(frames), speaking)
+                follower = tasks.create_task(self._follow())
+                await self._voice.displays.play(ahead(rehearsed, FRAMES_AHEAD), first, film)
+                follower.cancel()
+                ahead.end()
         self.complete = True
         self._tell()
         if isinstance(film, Filming):
             self._keep(film.reel())
+
+    def _frames(
+        self, tokens: AsyncIterator[ReplyToken], tasks: asyncio.TaskGroup, ahead: Lookahead
+    ) -> tuple[AsyncGenerator[VideoFrame, None], Reel | Filming | None]:
+        if self._filler:
+            tokens = with_filler(ahead(tokens, TOKENS_AHEAD), self._filler)
+        noted, film = self._noted(tokens), self._film()
+        if isinstance(film, Reel):
+            return self._again(noted, film), film
+        sentences = ahead(self._noting(said(split(noted, self._language))), SENTENCES_AHEAD)
+        frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
+        return frames if film is None else film.frames(frames), film
 
     def _film(self) -> Reel | Filming | None:
         """What was kept of the whole announcement; where nothing was, who films it."""

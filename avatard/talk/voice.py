@@ -9,6 +9,7 @@ from avatard.api.flow import Sentence
 from avatard.api.stages import LipSyncRenderer, SpeechSynthesizer
 from avatard.talk.displays import Displays
 from avatard.talk.ladder import Ladder
+from avatard.talk.ownvoice import OwnVoice
 from avatard.talk.phrases import Phrases, key_of
 from avatard.talk.ranking import Ranking
 
@@ -26,6 +27,8 @@ class Voice:
     displays: Displays
     phrases: Phrases
     """Finished sentences."""
+    own: OwnVoice
+    """For whoever listens beside it."""
     longest: float
     """Seconds of speech in one reply; the rest is left out."""
 

@@ -11,6 +11,8 @@ from avatard.api.errors import ConfigError
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
+WARY = 0.2
+"""Share of its threshold at which a phrase counts in our own speech: the room may make it likelier."""
 
 
 @dataclass(slots=True)
@@ -20,6 +22,9 @@ class Source:
     features: Any
     models: list[tuple[Any, float]]
     deaf_until: float = 0.0
+    refractory: float = REFRACTORY
+    wariness: float = 1.0
+    """Of each threshold so much counts."""
 
 
 class MicroWakeWordEngine:
@@ -39,6 +44,10 @@ class MicroWakeWordEngine:
         """Begin on one source."""
         self._sources[number], self._spare = self._spare or self._make(), None
 
+    def rehearse(self, number: int) -> None:
+        """Hear our own speech as this source: more counts, and again at once."""
+        self._sources[number].refractory, self._sources[number].wariness = 0.0, WARY
+
     def end(self, number: int) -> None:
         """Forget a source."""
         source = self._sources.pop(number, None)
@@ -54,8 +63,8 @@ class MicroWakeWordEngine:
         for features in source.features.process_streaming(sound):
             for model, threshold in source.models:
                 probability = model.process_streaming_prob(features)
-                if probability is not None and probability > threshold and end >= source.deaf_until:
-                    source.deaf_until = end + REFRACTORY
+                if probability is not None and probability > threshold * source.wariness and end >= source.deaf_until:
+                    source.deaf_until = end + source.refractory
                     found = model.id, float(probability)
         return found
 

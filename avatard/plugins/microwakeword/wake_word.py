@@ -41,6 +41,13 @@ class MicroWakeWordDetector:
         async with opened(self._model) as number:
             yield Stream(self._model, number)
 
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator[WakeStream]:
+        """Start on our own speech."""
+        async with opened(self._model) as number:
+            await self._model.call("rehearse", number)
+            yield Stream(self._model, number)
+
 
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: WakeWordConfig) -> AsyncIterator[WakeDetector]:

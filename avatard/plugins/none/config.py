@@ -13,8 +13,12 @@ class DisplayConfig(BaseModel, frozen=True, extra="forbid"):
     pace: Literal["real", "fast"] = Field("real", description="real: keep real time; fast: as fast as it goes")
 
 
+class EchoConfig(BaseModel, frozen=True, extra="forbid"):
+    """Nothing is done, so no options."""
+
+
 class RenderConfig(BaseModel, frozen=True, extra="forbid"):
     """No picture, so no options."""
 
 
-SCHEMAS: dict[str, type[BaseModel]] = {"display": DisplayConfig, "render": RenderConfig}
+SCHEMAS: dict[str, type[BaseModel]] = {"display": DisplayConfig, "echo": EchoConfig, "render": RenderConfig}

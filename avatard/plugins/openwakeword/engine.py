@@ -14,6 +14,8 @@ from avatard.plugins.openwakeword.network import EMBEDDING, WINDOW, Floats, Netw
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
+WARY = 0.4
+"""Share of its threshold at which a phrase counts in our own speech: the room may make it likelier."""
 THRESHOLD = 0.5
 VERIFIED = 0.5
 """What a verifier must say at least."""
@@ -28,6 +30,9 @@ class Source:
     seen: Floats = field(default_factory=lambda: np.zeros((WINDOW, EMBEDDING), np.float32))
     """The newest embeddings."""
     deaf_until: float = 0.0
+    refractory: float = REFRACTORY
+    wariness: float = 1.0
+    """Of each threshold so much counts."""
 
 
 class OpenWakeWordEngine:
@@ -48,6 +53,10 @@ class OpenWakeWordEngine:
         """Begin on one source."""
         self._sources[number], self._spare = self._spare or self._make(), None
 
+    def rehearse(self, number: int) -> None:
+        """Hear our own speech as this source: more counts, and again at once."""
+        self._sources[number].refractory, self._sources[number].wariness = 0.0, WARY
+
     def end(self, number: int) -> None:
         """Forget a source."""
         self._sources.pop(number, None)
@@ -62,10 +71,10 @@ class OpenWakeWordEngine:
             source.seen = np.concatenate([source.seen, embeddings.reshape(-1, EMBEDDING)])[-WINDOW:]
             for model, threshold, verifier in source.models:
                 for probability in model.process_streaming(embeddings):
-                    if probability > threshold and end >= source.deaf_until:
+                    if probability > threshold * source.wariness and end >= source.deaf_until:
                         if verifier is not None and verifier.probability(source.seen) < VERIFIED:
                             continue  # somebody else said it, or it only sounds like it
-                        source.deaf_until = end + REFRACTORY
+                        source.deaf_until = end + source.refractory
                         found = model.id, float(probability)
         return found
 

@@ -13,7 +13,7 @@ from avatard.api.errors import NotReady
 from avatard.api.flow import SPEECH_RATE, EncodedChunk, Samples, VideoFrame
 from avatard.api.stages import DisplaySink
 from avatard.plugins.speaker.config import DisplayConfig
-from avatard.plugins.speaker.output import Output
+from avatard.plugins.speaker.output import Output, Played
 
 AHEAD = 4 * 1920
 """Samples that may wait for the device: 0.16 s."""
@@ -38,6 +38,7 @@ class Speaker:
         self._base = 0
         self._used = 0.0
         self._busy = False
+        self._played: Played | None = None
 
     @property
     def shown(self) -> float:
@@ -70,6 +71,10 @@ class Speaker:
         """Mix a short sound in."""
         self._open().chime(sound)
 
+    def tell(self, played: Played) -> None:
+        """Tell what is given to the device, from its next opening on."""
+        self._played = played
+
     def set_volume(self, percent: int) -> None:
         """Set the loudness."""
         self._volume = percent / 100
@@ -97,7 +102,7 @@ class Speaker:
         if self._output is not None and not self._output.alive:
             self._close()
         if self._output is None:
-            self._output = Output(self._config.device)
+            self._output = Output(self._config.device, self._played)
             self._output.volume = self._volume
         self._used = time.monotonic()
         return self._output

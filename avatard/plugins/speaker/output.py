@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import SPEECH_RATE, Samples
+
+Played = Callable[[Samples, float], None]
+"""What was given to the device, and when, monotonic seconds."""
 
 LATENCY = 0.06
 """Seconds that PortAudio is asked to buffer."""
@@ -32,8 +37,8 @@ def portaudio() -> Any:
 class Output:
     """Plays what is put into it; its own thread is PortAudio's."""
 
-    def __init__(self, device: str) -> None:
-        """Open the device.
+    def __init__(self, device: str, played: Played | None = None) -> None:
+        """Open the device; ``played`` is told what it is given.
 
         Raises:
             NotReady: it is absent or busy.
@@ -43,6 +48,8 @@ class Output:
         self.played = 0
         """Samples of the answer that were given to the device."""
         self._lock = threading.Lock()
+        self._told: Played = played or _nobody
+        self._told(np.zeros(0, np.int16), time.monotonic())
         self._answer: deque[Samples] = deque()
         self._chime: Samples = np.zeros(0, np.int16)
         try:
@@ -103,4 +110,10 @@ class Output:
             mixed = self._chime[:count]
             sound[: len(mixed)] += mixed
             self._chime = self._chime[count:]
-        out[:, 0] = np.clip(sound * self.volume, -32768, 32767).astype(np.int16)
+        given = np.clip(sound * self.volume, -32768, 32767).astype(np.int16)
+        out[:, 0] = given
+        self._told(given, time.monotonic())
+
+
+def _nobody(_sound: Samples, _when: float) -> None:
+    """Nobody wants to know."""

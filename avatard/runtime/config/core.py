@@ -25,6 +25,7 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
         "question", description="after which answers it listens again without the wake word"
     )
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="voice probability that counts as speech")
+    half_duplex: bool = Field(False, description="hear nothing while it speaks: then nobody can interrupt by voice")
     speech_floor_db: float = Field(
         20, ge=6, le=60, description="a voice this far below the request's loudest is background, dB"
     )

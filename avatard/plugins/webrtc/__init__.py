@@ -1,0 +1,1 @@
+"""WebRTC's echo canceller (AEC3), as livekit brings it."""

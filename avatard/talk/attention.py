@@ -1,0 +1,153 @@
+"""Attention: one microphone's wake words, with our own voice told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avatard.api.echo import EchoCanceller, EchoStream, Rehearsing
+from avatard.api.errors import NotReady, OutOfMemory, StageFailed
+from avatard.api.flow import AudioFrame, Samples, WakeDetected
+from avatard.api.news import News, Problem
+from avatard.api.stages import WakeDetector, WakeStream
+from avatard.talk.ownvoice import OwnVoice
+from avatard.talk.played import Played
+
+log = logging.getLogger(__name__)
+
+CLEAN_LIMIT = 2.0
+"""Seconds that a frame may take to be cleaned."""
+PAUSE = 60.0
+"""Seconds after a failure of the canceller before it is asked again."""
+REFRACTORY = 1.5
+"""Seconds after a wake word in which what another stream finds is the same one."""
+
+
+class Attention:
+    """What listening pays heed to."""
+
+    def __init__(
+        self, wake: WakeDetector, own: OwnVoice, played: Played | None, cancellers: Sequence[EchoCanceller],
+        news: News, half_duplex: bool = False,
+    ) -> None:  # fmt: skip
+        """Listen for wake words.
+
+        Args:
+            wake: finds them.
+            own: our voice.
+            played: what sounds in the microphone's room; None: nothing that is known.
+            cancellers: take it out, each in its own way; requests are heard through the first.
+            news: of their trouble.
+            half_duplex: hear nothing while we speak.
+        """
+        self._wake, self._own, self._news = wake, own, news
+        self._played, self._cancellers = played, cancellers if played is not None else ()
+        self._half_duplex = half_duplex
+
+    @asynccontextmanager
+    async def open(self, live: bool) -> AsyncIterator[Ear]:
+        """Start on the microphone; a recording (not ``live``) never hears us."""
+        async with AsyncExitStack() as stack:
+            plain = await stack.enter_async_context(self._wake.open())
+            if not live:
+                yield Ear(self, plain, [])
+                return
+            cleaned = []
+            for canceller in () if self._half_duplex else self._cancellers:
+                echo = await stack.enter_async_context(canceller.open())
+                cleaned.append(Cleaned(echo, await stack.enter_async_context(self._wake.open())))
+            rehearse = self._wake.rehearse if isinstance(self._wake, Rehearsing) else self._wake.open
+            self._own.rehearsal = await stack.enter_async_context(rehearse())
+            try:
+                yield Ear(self, plain, cleaned)
+            finally:
+                self._own.rehearsal = None
+
+    def deaf(self, frame: AudioFrame) -> bool:
+        """Whether nothing is to be heard in this frame."""
+        return self._half_duplex and self._own.sounds(frame)
+
+    def sounds(self, frame: AudioFrame) -> bool:
+        """Whether we may be heard in it."""
+        if self._played is not None:
+            self._played.heard(frame)
+        return self._own.sounds(frame)
+
+    def ours(self, detected: WakeDetected, frame: AudioFrame) -> bool:
+        """Whether it is we who said that."""
+        ours = self._own.wakes(frame.captured)
+        if ours:
+            log.info("wake word %s: our own voice", detected.phrase)
+        return ours
+
+    async def clean(self, frame: AudioFrame, cleaned: Sequence[Cleaned]) -> list[AudioFrame]:
+        """Take our voice out of the frame, where that can be done."""
+        assert self._played is not None
+        played = self._played.during(frame)
+        return [await self._cleaned(frame, played, one) for one in cleaned]
+
+    async def _cleaned(self, frame: AudioFrame, played: Samples, by: Cleaned) -> AudioFrame:
+        if time.monotonic() < by.failed_until:
+            return frame
+        try:
+            async with asyncio.timeout(CLEAN_LIMIT):
+                cleaned = await by.echo.clean(frame, played)
+        except (StageFailed, NotReady, OutOfMemory, TimeoutError) as err:
+            what = str(err) or f"not within {CLEAN_LIMIT:.0f} s"
+            log.warning("echo: %s; it is not asked for %.0f s", what, PAUSE)
+            self._news.publish(Problem("echo", what))
+            by.failed_until = time.monotonic() + PAUSE
+            return frame
+        if by.failed_until:
+            by.failed_until = 0.0
+            self._news.publish(Problem("echo", "", over=True))
+        return cleaned
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """The microphone without our voice, by one canceller, and the wake detector that hears it."""
+
+    echo: EchoStream
+    wake: WakeStream
+    failed_until: float = 0.0
+    """Monotonic seconds"""
+
+
+class Ear:
+    """One open microphone: the wake detector hears it as it is and, while we speak, also without our voice.
+
+    What a canceller leaves of a person's words beside our own may not be enough for the detector, nor may what it
+    leaves of ours; each hears some of the phrases that the others miss.
+    """
+
+    def __init__(self, attention: Attention, plain: WakeStream, cleaned: Sequence[Cleaned]) -> None:
+        """Feed these streams."""
+        self._attention, self._plain, self._cleaned = attention, plain, cleaned
+        self._woken = -REFRACTORY
+        """When a stream last found one while we spoke, seconds of the microphone's stream."""
+
+    async def take(self, frame: AudioFrame) -> tuple[AudioFrame, WakeDetected | None]:
+        """Take the next frame; return it as it is to be heard, and the wake phrase that was completed in it."""
+        attention = self._attention
+        if attention.deaf(frame):
+            frame = replace(frame, samples=np.zeros_like(frame.samples))
+        found = [await self._plain.feed(frame)]
+        sounds = attention.sounds(frame)
+        heard = frame
+        if sounds and self._cleaned:
+            frames = await attention.clean(frame, self._cleaned)
+            found += [await by.wake.feed(one) for by, one in zip(self._cleaned, frames, strict=True)]
+            heard = frames[0]
+        theirs = [one for one in found if one is not None and not (sounds and attention.ours(one, frame))]
+        if not theirs or frame.end < self._woken + REFRACTORY:
+            return heard, None
+        if sounds:
+            self._woken = frame.end
+        return heard, theirs[0]

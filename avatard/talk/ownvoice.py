@@ -1,0 +1,144 @@
+"""Our own voice: when it sounds, and what of it might be taken for a person's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from avatard.api.flow import FPS, LISTEN_RATE, SPEECH_RATE, AudioFrame, VideoFrame
+from avatard.api.stages import WakeStream
+
+TAIL = 1.0
+"""Seconds that a room may ring on, and that what was heard may take to come through."""
+BEFORE, AFTER = 0.6, 1.2
+"""Seconds round where our speech completes a wake phrase, in which any phrase is ours.
+
+What a room and a canceller leave of one may be taken for another.
+A detector completes an echo's phrase within 0.1 s of the speech's own; the rest is for displays whose position is
+known roughly.
+"""
+PHRASES = 256
+"""Places in one answer that are remembered."""
+ALIKE = 0.8
+"""Share of the words that were heard and are those that were said (difflib's ratio), from which on it is an echo."""
+FEW = 3
+"""Words; fewer may be an answer to what was said, which takes up its words."""
+
+
+@dataclass(slots=True)
+class Speaking:
+    """One answer while it is said, and for a while afterwards."""
+
+    texts: Callable[[], list[str]]
+    """Its sentences so far."""
+    phrases: deque[float] = field(default_factory=lambda: deque(maxlen=PHRASES))
+    """Where wake phrases in it are complete, seconds of the answer."""
+    begun: bool = False
+    """Its first frame is on its way."""
+    origin: float | None = None
+    """When its position 0 was heard, monotonic seconds."""
+    ended: float | None = None
+    """Monotonic seconds"""
+
+    def sounds(self, at: float) -> bool:
+        """Whether it may be heard at a moment, monotonic seconds."""
+        return self.begun and (self.ended is None or at < self.ended + TAIL)
+
+    def wakes(self, at: float) -> bool:
+        """Whether it says a wake phrase about then."""
+        if self.origin is None:
+            return False
+        position = at - self.origin
+        return any(-BEFORE <= position - there <= AFTER for there in self.phrases)
+
+
+class OwnVoice:
+    """What a place says, for whoever listens there."""
+
+    def __init__(self, shown: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing was said yet; ``shown()`` is how far the answer was heard, seconds."""
+        self._clock = clock
+        self.rehearsal: WakeStream | None = None
+        """Hears our speech before it sounds; None while nobody listens for wake words."""
+        self._shown = shown
+        self._answers: deque[Speaking] = deque(maxlen=2)
+        """The one that is said, and the one before."""
+
+    @contextmanager
+    def speaking(self, texts: Callable[[], list[str]]) -> Iterator[Speaking]:
+        """An answer is given while the block runs."""
+        answer = Speaking(texts)
+        self._answers.append(answer)
+        try:
+            yield answer
+        finally:
+            answer.ended = self._clock()
+
+    async def rehearsed(
+        self, frames: AsyncIterator[VideoFrame], answer: Speaking
+    ) -> AsyncIterator[VideoFrame]:
+        """Pass the frames on; note what a wake detector would find in their sound."""
+        slower = None
+        async with aclosing(cast("AsyncGenerator[VideoFrame, None]", frames)):
+            async for frame in frames:
+                stream = self.rehearsal
+                if stream is not None:
+                    slower = slower or _slower()
+                    sound, end = slower(frame.audio), frame.pts + 1 / FPS
+                    heard = AudioFrame(sound, LISTEN_RATE, end - len(sound) / LISTEN_RATE, 0.0)
+                    if await stream.feed(heard):
+                        answer.phrases.append(end)
+                answer.begun = True
+                yield frame
+
+    def sounds(self, frame: AudioFrame) -> bool:
+        """Whether we may be heard in a frame from the microphone."""
+        begins = frame.captured - len(frame.samples) / frame.rate
+        for answer in self._answers:
+            if answer.ended is None and (shown := self._shown()) > 0:
+                answer.origin = self._clock() - shown
+        return any(answer.sounds(begins) for answer in self._answers)
+
+    def wakes(self, at: float) -> bool:
+        """Whether we say a wake phrase at a moment, monotonic seconds."""
+        return any(answer.wakes(at) for answer in self._answers)
+
+    def repeated(self, text: str, at: float) -> bool:
+        """Whether what was heard, and ended at a moment, is what we said then."""
+        heard = _words(text)
+        return bool(heard) and any(
+            _alike(heard, answer.texts()) for answer in self._answers if answer.sounds(at)
+        )
+
+
+def _slower() -> Callable[[np.ndarray], np.ndarray]:
+    import soxr
+
+    stream = soxr.ResampleStream(SPEECH_RATE, LISTEN_RATE, 1, dtype="int16", quality="MQ")
+    return lambda audio: stream.resample_chunk(audio)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _alike(heard: list[str], texts: list[str]) -> bool:
+    """Whether these words are a sentence of these, or run on through some of them."""
+    sentences = [_words(text) for text in texts]
+    if len(heard) > 1 and any(heard == sentence for sentence in sentences):
+        return True
+    said = [word for sentence in sentences for word in sentence]
+    if len(heard) < FEW:
+        return False
+    found = difflib.SequenceMatcher(None, heard, said, autojunk=False).get_matching_blocks()
+    first, last = found[0], found[-2] if len(found) > 1 else found[0]
+    span = last.b + last.size - first.b
+    return 2 * sum(block.size for block in found) / (len(heard) + max(span, 1)) >= ALIKE
