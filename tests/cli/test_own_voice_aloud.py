@@ -14,6 +14,8 @@ import pytest
 from soundcard import RATE, SoundCard, soundcard
 from test_soundcard import lines_of, wait_for
 
+pytestmark = pytest.mark.alone
+
 __all__ = ["soundcard"]
 
 OURS = "These words wake me. Alexa. Okay nabu. Hey jarvis. That was all."
