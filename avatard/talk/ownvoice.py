@@ -45,6 +45,8 @@ class Speaking:
     """Its first frame is on its way."""
     origin: float | None = None
     """When its position 0 was heard, monotonic seconds."""
+    given: float | None = None
+    """When its first frame was given to the displays, monotonic seconds: some know their position badly."""
     ended: float | None = None
     """Monotonic seconds"""
 
@@ -54,10 +56,8 @@ class Speaking:
 
     def wakes(self, at: float) -> bool:
         """Whether it says a wake phrase about then."""
-        if self.origin is None:
-            return False
-        position = at - self.origin
-        return any(-BEFORE <= position - there <= AFTER for there in self.phrases)
+        origins = [origin for origin in (self.origin, self.given) if origin is not None]
+        return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
 
 
 class OwnVoice:
