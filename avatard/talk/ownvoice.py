@@ -45,6 +45,8 @@ class Speaking:
     """Its first frame is on its way."""
     origin: float | None = None
     """When its position 0 was heard, monotonic seconds."""
+    given: float | None = None
+    """When its first frame was given to the displays, monotonic seconds: some know their position badly."""
     ended: float | None = None
     """Monotonic seconds"""
 
@@ -54,10 +56,8 @@ class Speaking:
 
     def wakes(self, at: float) -> bool:
         """Whether it says a wake phrase about then."""
-        if self.origin is None:
-            return False
-        position = at - self.origin
-        return any(-BEFORE <= position - there <= AFTER for there in self.phrases)
+        origins = [origin for origin in (self.origin, self.given) if origin is not None]
+        return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
 
 
 class OwnVoice:
@@ -69,6 +69,8 @@ class OwnVoice:
         self.rehearsal: WakeStream | None = None
         """Hears our speech before it sounds; None while nobody listens for wake words."""
         self._shown = shown
+        self._rehearsed = 0.0
+        """Seconds, of all answers: the stream goes on from one to the next."""
         self._answers: deque[Speaking] = deque(maxlen=2)
         """The one that is said, and the one before."""
 
@@ -93,7 +95,8 @@ class OwnVoice:
                 if stream is not None:
                     slower = slower or _slower()
                     sound, end = slower(frame.audio), frame.pts + 1 / FPS
-                    heard = AudioFrame(sound, LISTEN_RATE, end - len(sound) / LISTEN_RATE, 0.0)
+                    heard = AudioFrame(sound, LISTEN_RATE, self._rehearsed, 0.0)
+                    self._rehearsed = heard.end
                     if await stream.feed(heard):
                         answer.phrases.append(end)
                 answer.begun = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, cast
@@ -81,13 +82,15 @@ class Answer:
         Raises:
             StageFailed, NotReady, OutOfMemory: (in an ExceptionGroup) the turn is lost.
         """
-        def first() -> None:
-            if "first_frame" not in self._timeline.marks:
-                self._timeline.mark("first_frame")
-                begins()
-
         own = self._voice.own
         with own.speaking(self.spoken.texts) as speaking:
+            def first() -> None:
+                if speaking.given is None:
+                    speaking.given = time.monotonic()
+                if "first_frame" not in self._timeline.marks:
+                    self._timeline.mark("first_frame")
+                    begins()
+
             async with asyncio.TaskGroup() as tasks:
                 ahead = Lookahead(tasks)
                 frames, film = self._frames(tokens, tasks, ahead)

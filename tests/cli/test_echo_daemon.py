@@ -73,6 +73,7 @@ def level(sound: np.ndarray) -> float:
     return float(np.sqrt(np.mean(loud * loud)))
 
 
+@pytest.mark.long
 def test_its_own_wake_words_do_not_wake_it_and_a_persons_do(box: Box, recordings: Path, tmp_path: Path) -> None:
     speaker = box.card.record()
     box.say(OURS).wait(60)
