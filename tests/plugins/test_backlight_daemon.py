@@ -55,6 +55,7 @@ class Home:
         self.listener.wait_for(DISCOVERY, lambda m: ("screen" in m.json()["components"]) is there, 20)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bridges", [["mqtt", "backlight"], ["backlight", "mqtt"]], ids=" then ".join)
 def test_the_screen_sleeps_and_is_woken(tmp_path: Path, bridges: list[str]) -> None:
     with Broker(tmp_path) as broker, Listener(broker, "avatard/#", "homeassistant/#") as listener:
@@ -99,6 +100,7 @@ def test_off_holds_until_somebody_comes(tmp_path: Path) -> None:
             home.wait("ON")
 
 
+@pytest.mark.long
 def test_a_screen_that_does_not_obey(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker, Listener(broker, "avatard/#", "homeassistant/#") as listener:
         home = Home(tmp_path, broker, listener, dict.fromkeys(["mqtt", "backlight"]))

@@ -53,6 +53,7 @@ def lit(picture: np.ndarray) -> bool:
     return bool(picture.mean() > 20)
 
 
+@pytest.mark.long
 async def test_the_face_rests_speaks_and_rests_without_a_jump(
     scripted: Scripted, screen: Screen, soundcard: SoundCard
 ) -> None:

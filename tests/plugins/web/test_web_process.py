@@ -51,6 +51,7 @@ async def test_a_reload_keeps_the_page_and_another_port_moves_it(tmp_path: Path)
         assert daemon.end() == 0
 
 
+@pytest.mark.long
 async def test_the_page_follows_a_real_speaker_and_is_silent(tmp_path: Path, soundcard: SoundCard) -> None:
     port = free_port()
     with Running(tmp_path, web=f"{{port: {port}}}", display="speaker", env=soundcard.env) as daemon:
