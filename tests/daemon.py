@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+FOLDERS = ("XDG_STATE_HOME", "XDG_CACHE_HOME")
 EARS: dict[str, Any] = {
     "sounds": {"wake": False}, "avatar": {"render": [{"platform": "none"}]}, "display": {"platform": "none"},
     **{stage: {"platform": "scripted"} for stage in ("microphone", "wake_word", "vad", "stt")},
@@ -32,6 +33,8 @@ class Daemon:
         for name in FOLDERS:
             (folder / name.lower()).mkdir(parents=True, exist_ok=True)
             self.env[name] = str(folder / name.lower())
+        # The test's own is short enough for a socket in it.
+        self.env["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(dir=os.environ.get("XDG_RUNTIME_DIR"))
 
     @property
     def log(self) -> str:

@@ -17,7 +17,7 @@ from avatard.runtime.house import open_house
     [
         ("tts", {"platform": "piper", "voice": "en_US-ljspeech-medium"}, "en_US-ljspeech-medium"),
         ("stt", {"platform": "vosk", "model": "vosk-small-en"}, "vosk-small-en"),
-        ("conversation", {"platform": "llama_cpp", "model": "qwen2.5-0.5b"}, "qwen2.5-0.5b"),
+        ("stt", {"platform": "whisper", "model": "whisper-tiny"}, "whisper-tiny"),
     ],
 )
 async def test_what_is_not_installed_says_which_command_helps(

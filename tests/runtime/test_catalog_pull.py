@@ -355,6 +355,7 @@ async def test_killed_midway_it_goes_on(server: ModelServer, write: Write, home:
     assert again is not None and int(again[6:-1]) >= 4 << 20, server.asked
 
 
+@pytest.mark.alone
 async def test_ctrl_c_midway_it_goes_on(server: ModelServer, write: Write, home: Path) -> None:
     data = gguf(4_000_000)
     catalog = write({"url": server.offer("m.gguf", data, "slow 2000000")}, size_mb=4)
