@@ -25,6 +25,8 @@ CLEAN_LIMIT = 2.0
 """Seconds that a frame may take to be cleaned."""
 PAUSE = 60.0
 """Seconds after a failure of the canceller before it is asked again."""
+MEMORY = 2.0
+"""Seconds that a wake detector looks back on, at most."""
 REFRACTORY = 1.5
 """Seconds after a wake word in which what another stream finds is the same one."""
 
@@ -130,6 +132,8 @@ class Ear:
     def __init__(self, attention: Attention, plain: WakeStream, cleaned: Sequence[Cleaned]) -> None:
         """Feed these streams."""
         self._attention, self._plain, self._cleaned = attention, plain, cleaned
+        self._sounded = False
+        """Whether the detectors of the cleaned sound were fed the frame before."""
         self._woken = -REFRACTORY
         """When a stream last found one while we spoke, seconds of the microphone's stream."""
 
@@ -142,12 +146,24 @@ class Ear:
         sounds = attention.sounds(frame)
         heard = frame
         if sounds and self._cleaned:
+            if not self._sounded:
+                await self._freshen(frame)
             frames = await attention.clean(frame, self._cleaned)
             found += [await by.wake.feed(one) for by, one in zip(self._cleaned, frames, strict=True)]
             heard = frames[0]
+        self._sounded = sounds
         theirs = [one for one in found if one is not None and not (sounds and attention.ours(one, frame))]
         if not theirs or frame.end < self._woken + REFRACTORY:
             return heard, None
         if sounds:
             self._woken = frame.end
         return heard, theirs[0]
+
+    async def _freshen(self, frame: AudioFrame) -> None:
+        """Let the detectors of the cleaned sound forget what they heard last: it may be the wake phrase before this."""
+        seconds = frame.end - frame.at
+        silence = np.zeros_like(frame.samples)
+        for back in range(round(MEMORY / seconds), 0, -1):
+            quiet = replace(frame, samples=silence, at=frame.at - back * seconds)
+            for by in self._cleaned:
+                await by.wake.feed(quiet)

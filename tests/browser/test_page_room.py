@@ -118,8 +118,9 @@ async def test_it_mends_itself_and_loads_itself_again_after_a_change() -> None:
 
         await it.close()
         it.welcome["version"] = "0.2.0"
-        await it.open()
-        await until(one, "window.before === undefined")
+        async with one.expect_navigation():
+            await it.open()
+        assert await one.evaluate("window.before === undefined")
         await one.wait_for_selector(".ring[data-state=idle]")
 
 
