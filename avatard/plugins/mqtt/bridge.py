@@ -14,9 +14,10 @@ from typing import Any
 
 import aiomqtt
 
+from avatard.api.allowance import Allowance
 from avatard.api.context import PluginContext, Pulse
 from avatard.api.errors import AvatardError
-from avatard.plugins.mqtt.commands import Allowance, Commands
+from avatard.plugins.mqtt.commands import Commands
 from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.connection import Connection
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
+from avatard.api.allowance import Allowance
 from avatard.api.door import Assistant
 from avatard.api.errors import Refused
 
@@ -46,31 +46,13 @@ class Ask(BaseModel, frozen=True, extra="forbid", strict=True):
     session: Session = "room"
 
 
-class Allowance:
-    """How many commands may come: a bucket that fills again by and by."""
-
-    def __init__(self, per_second: float, burst: int = BURST, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin full."""
-        self._per_second, self._burst, self._clock = per_second, float(burst), clock
-        self._left, self._at = float(burst), clock()
-
-    def take(self) -> bool:
-        """Take one, where there is one."""
-        now = self._clock()
-        self._left, self._at = min(self._burst, self._left + (now - self._at) * self._per_second), now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 class Commands:
     """Obeys one command after another."""
 
     def __init__(self, assistant: Assistant, per_second: float) -> None:
         """Give commands to the assistant; refuse more than ``per_second``, after a burst."""
         self._assistant = assistant
-        self._allowance = Allowance(per_second)
+        self._allowance = Allowance(per_second, BURST)
         self._obey: dict[str, Callable[[bytes], Awaitable[int | None]]] = {
             "say/set": self._say, "ask/set": self._ask, "listen/set": self._listen, "stop/set": self._stop,
             "restart/set": self._restart, "reload/set": self._reload, "mute/set": self._mute,

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from aiohttp import WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
+from avatard.api.allowance import Allowance
 from avatard.plugins.web import wire
 from avatard.plugins.web.client import Client
-from avatard.plugins.web.commands import LARGEST, Allowance, Commands, Garbage, Hello, Played, Talk, parsed
+from avatard.plugins.web.commands import LARGEST, Commands, Garbage, Hello, Played, Talk, parsed
 
 HELLO_LIMIT = 5.0
 """Seconds in which the first message must have come."""

@@ -11,7 +11,7 @@ import time
 
 import psutil
 
-from avatard.plugins.web.commands import Allowance
+from avatard.api.allowance import Allowance
 from avatard.plugins.web.config import BridgeConfig
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
