@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .errors import AvatardError, StageFailed
-from .flow import ReplyToken, SessionView, Transcript
+from .flow import ReplyToken, SessionView, SpokenGrammar, Transcript
 from .tools import Tool, Toolbox
 
 CALLS = 3
@@ -91,14 +91,18 @@ class Terms:
 
 @dataclass(slots=True)
 class Chat:
-    """Answers anything, with a model."""
+    """Answers anything, with a model: a responder."""
 
     talker: Talker
     toolbox: Toolbox
     terms: Terms
     clock: Callable[[], float] = time.monotonic
 
-    async def reply(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken]:
+    def grammar(self, language: str) -> SpokenGrammar | None:
+        """It takes anything."""
+        return None
+
+    async def reply(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
         """Return the reply as it comes."""
         return self._tokens(heard, session)
 

@@ -25,7 +25,6 @@ from avatard.api.errors import ConfigError, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, SessionView, Transcript
 from avatard.api.tools import Tool
 from avatard.plugins.llama_cpp import engine as engines
-from avatard.plugins.llama_cpp.conversation import LlamaResponder
 from avatard.plugins.llama_cpp.engine import LlamaEngine
 from avatard.plugins.llama_cpp.gguf import examine
 from avatard.plugins.llama_cpp.grammar import grammar
@@ -327,7 +326,7 @@ async def test_idle_it_is_put_down_and_gives_everything_back(tmp_path: Path, ope
     path = tiny(tmp_path / "m.gguf", says=HELLO, wide=512, layers=6)
     stage = await opener.open(entry(path, idle_minutes=0.01))
     (model,) = opener.foundation.governor.belongings.models
-    assert isinstance(model, ChildModel) and isinstance(stage, LlamaResponder)
+    assert isinstance(model, ChildModel) and isinstance(stage, Chat)
     governor = opener.foundation.governor
     give_back_memory()
     await governor.look()

@@ -7,28 +7,11 @@ from contextlib import asynccontextmanager
 
 from avatard.api.chat import Chat, Terms
 from avatard.api.context import PluginContext
-from avatard.api.flow import ReplyToken, SessionView, SpokenGrammar, Transcript
 from avatard.api.stages import Responder
 from avatard.plugins.llama_cpp.config import ConversationConfig
 from avatard.plugins.llama_cpp.engine import LlamaEngine
 from avatard.plugins.llama_cpp.gguf import examine
 from avatard.plugins.llama_cpp.talker import Llama
-
-
-class LlamaResponder:
-    """Answers whatever comes to it."""
-
-    def __init__(self, chat: Chat) -> None:
-        """Ask through this conversation."""
-        self._chat = chat
-
-    def grammar(self, language: str) -> SpokenGrammar | None:
-        """It takes anything."""
-        return None
-
-    async def reply(self, heard: Transcript, session: SessionView) -> AsyncIterator[ReplyToken] | None:
-        """Ask the model."""
-        return await self._chat.reply(heard, session)
 
 
 @asynccontextmanager
@@ -50,4 +33,4 @@ async def async_setup(context: PluginContext, config: ConversationConfig) -> Asy
         "llama_cpp", config.persona, context.title, context.language, room, config.max_tokens, config.seconds,
         config.stall_seconds, config.tools,
     )  # fmt: skip
-    yield LlamaResponder(Chat(talker, context.tools, terms))
+    yield Chat(talker, context.tools, terms)
