@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from .context import Model
+from .flow import AudioFrame
+from .stages import VoiceStream
 
 _numbers = itertools.count(1)
 
@@ -22,3 +24,29 @@ async def opened(model: Model) -> AsyncIterator[int]:
             yield number
         finally:
             await model.call("end", number)
+
+
+class SourceVoice:
+    """A voice activity engine's state for one source."""
+
+    def __init__(self, model: Model, number: int) -> None:
+        """Use the engine's state with this number."""
+        self._model, self._number = model, number
+
+    async def feed(self, frame: AudioFrame) -> float:
+        """Take the next frame."""
+        return float(await self._model.call("feed", self._number, frame.samples.tobytes()))
+
+
+class ModelVoiceDetector:
+    """A voice activity detector whose engine's ``feed(number, sound)`` returns a probability."""
+
+    def __init__(self, model: Model) -> None:
+        """Use the loaded engine."""
+        self._model = model
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[VoiceStream]:
+        """Start on one source."""
+        async with opened(self._model) as number:
+            yield SourceVoice(self._model, number)

@@ -16,9 +16,9 @@ from zipformer import zipformer
 
 from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import AudioFrame, Samples
+from avatard.api.recognition import ModelRecognizer
 from avatard.plugins.sherpa_onnx.engine import SherpaEngine
 from avatard.plugins.sherpa_onnx.files import located, parts
-from avatard.plugins.sherpa_onnx.stt import SherpaRecognizer
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
 from avatard.runtime.model import Granting
@@ -49,11 +49,11 @@ def test_the_real_library_hears_tones(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def recognizer(folder: Path) -> AsyncIterator[tuple[SherpaRecognizer, ChildModel]]:
+async def recognizer(folder: Path) -> AsyncIterator[tuple[ModelRecognizer, ChildModel]]:
     how: dict[str, Any] = {"model": str(folder)} | USUAL
     model = ChildModel(SherpaEngine, how, 60, "stt", "sherpa_onnx", Granting())
     try:
-        yield SherpaRecognizer(model), model
+        yield ModelRecognizer(model), model
     finally:
         await model.unload()
 

@@ -15,10 +15,11 @@ from kaldi import kaldi, tone
 
 from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import AudioFrame, Samples, SpokenGrammar
+from avatard.api.recognition import ModelRecognizer
 from avatard.plugins.intents.engine import grammar
 from avatard.plugins.vosk.engine import VoskEngine
 from avatard.plugins.vosk.phrases import phrases
-from avatard.plugins.vosk.stt import VoskRecognizer, located
+from avatard.plugins.vosk.stt import located
 from avatard.runtime.config import Configuration
 from avatard.runtime.config.core import ROOMS
 from avatard.runtime.house import open_house
@@ -98,11 +99,11 @@ class Unsure:
 
 
 @asynccontextmanager
-async def recognizer(folder: Path) -> AsyncIterator[tuple[VoskRecognizer, ChildModel]]:
+async def recognizer(folder: Path) -> AsyncIterator[tuple[ModelRecognizer, ChildModel]]:
     how: dict[str, Any] = {"model": str(folder), "phrases": [], "wake": [], "rejection": 0.5}
     model = ChildModel(VoskEngine, how, 60, "stt", "vosk", Granting())
     try:
-        yield VoskRecognizer(model), model
+        yield ModelRecognizer(model), model
     finally:
         await model.unload()
 

@@ -18,10 +18,10 @@ from ggml import whisper
 from avatard.api.errors import NotReady
 from avatard.api.flow import AudioFrame, Partial
 from avatard.api.news import TurnFinished
+from avatard.api.recognition import ModelRecognizer
 from avatard.plugins.whisper import files
 from avatard.plugins.whisper.engine import LONGEST, WhisperEngine
 from avatard.plugins.whisper.guards import heard
-from avatard.plugins.whisper.stt import WhisperRecognizer
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
 from avatard.runtime.model import Granting
@@ -47,10 +47,10 @@ def frames(seconds: float) -> list[AudioFrame]:
 
 
 @asynccontextmanager
-async def recognizer(path: Path, **options: Any) -> AsyncIterator[tuple[WhisperRecognizer, ChildModel]]:
+async def recognizer(path: Path, **options: Any) -> AsyncIterator[tuple[ModelRecognizer, ChildModel]]:
     model = ChildModel(WhisperEngine, {"model": str(path)} | USUAL | options, 60, "stt", "whisper", Granting())
     try:
-        yield WhisperRecognizer(model), model
+        yield ModelRecognizer(model, multilingual=True), model
     finally:
         await model.unload()
 

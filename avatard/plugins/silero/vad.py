@@ -5,40 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from avatard.api.context import Model, PluginContext
-from avatard.api.flow import AudioFrame
-from avatard.api.sources import opened
-from avatard.api.stages import VoiceActivityDetector, VoiceStream
+from avatard.api.context import PluginContext
+from avatard.api.sources import ModelVoiceDetector
+from avatard.api.stages import VoiceActivityDetector
 from avatard.plugins.silero.config import VadConfig
 from avatard.plugins.silero.engine import SileroEngine
 
 MEGABYTES = 4
-
-
-class Stream:
-    """One source."""
-
-    def __init__(self, model: Model, number: int) -> None:
-        """Use the engine's state with this number."""
-        self._model, self._number = model, number
-
-    async def feed(self, frame: AudioFrame) -> float:
-        """Take the next frame."""
-        return float(await self._model.call("feed", self._number, frame.samples.tobytes()))
-
-
-class SileroDetector:
-    """Opens sources."""
-
-    def __init__(self, model: Model) -> None:
-        """Use the loaded engine."""
-        self._model = model
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[VoiceStream]:
-        """Start on one source."""
-        async with opened(self._model) as number:
-            yield Stream(self._model, number)
 
 
 @asynccontextmanager
@@ -46,4 +19,4 @@ async def async_setup(context: PluginContext, config: VadConfig) -> AsyncIterato
     """Load the model."""
     model = context.model(SileroEngine, MEGABYTES)
     await model.load()
-    yield SileroDetector(model)
+    yield ModelVoiceDetector(model)

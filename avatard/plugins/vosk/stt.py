@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from avatard.api.context import Model, PluginContext
+from avatard.api.context import PluginContext
 from avatard.api.errors import NotReady, StageFailed
-from avatard.api.flow import AudioFrame, Partial, Transcript
-from avatard.api.stages import RecognizerStream, SpeechRecognizer
+from avatard.api.recognition import ModelRecognizer
+from avatard.api.stages import SpeechRecognizer
 from avatard.plugins.vosk.config import SttConfig
 from avatard.plugins.vosk.engine import VoskEngine
 from avatard.plugins.vosk.phrases import phrases
@@ -19,43 +18,6 @@ MEGABYTES = 30
 """Measured: PSS of the child with a tiny model."""
 TIMES = 6
 """What a small model takes, times its files (estimated)."""
-
-
-class Stream:
-    """One request."""
-
-    def __init__(self, model: Model, language: str) -> None:
-        """Use the recogniser."""
-        self._model, self._language = model, language
-
-    async def feed(self, frame: AudioFrame) -> Partial | None:
-        """Take the next frame."""
-        text = await self._model.call("feed", frame.samples.tobytes())
-        return Partial(text) if text else None
-
-    async def finish(self) -> Transcript:
-        """Say what was heard."""
-        text, confidence = await self._model.call("finish")
-        return Transcript(text, self._language, confidence)
-
-
-class VoskRecognizer:
-    """Takes one request at a time."""
-
-    def __init__(self, model: Model) -> None:
-        """Use the loaded recogniser."""
-        self._model = model
-        self._free = asyncio.Lock()
-
-    @asynccontextmanager
-    async def open(self, language: str) -> AsyncIterator[RecognizerStream]:
-        """Start on one request."""
-        async with self._free, self._model.use():
-            await self._model.call("begin")
-            try:
-                yield Stream(self._model, language)
-            finally:
-                await self._model.call("abandon")
 
 
 def located(name: str, folder: Path) -> Path:
@@ -88,4 +50,4 @@ async def async_setup(context: PluginContext, config: SttConfig) -> AsyncIterato
         raise NotReady(f"vosk: {path}: cannot be loaded ({err.reason}); get the model again") from err
     if lacking:
         context.logger.warning("the model has no word %s: sentences with these are not heard", ", ".join(lacking))
-    yield VoskRecognizer(model)
+    yield ModelRecognizer(model)
