@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import sys
 import time
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -19,6 +18,7 @@ from avatard.api.echo import EchoCanceller
 from avatard.api.flow import FPS, FRAME_SAMPLES, LISTEN_RATE, SPEECH_RATE, AudioFrame, VideoFrame
 from avatard.api.stages import WakeDetector
 from avatard.cli.echo_tally import GUARDS, LEVELS, OURS, PEOPLE, PHRASES, PLAIN, TEMPTING, Tally
+from avatard.cli.progress import Bar
 from avatard.cli.rooms import Room, Voices, Wave, level, room, voices
 from avatard.runtime.config import built_in, from_mapping
 from avatard.runtime.feed import Feed
@@ -231,21 +231,16 @@ async def _measured(minutes: float, recorded: list[tuple[str, str, str]]) -> dic
             bench = Bench(wake, cancellers, await stack.enter_async_context(voices()))
             await bench.warm()
             people = await bench.people(recorded)
-            wanted, passed = minutes * 60, 0.0
+            bar, wanted, passed = Bar(), minutes * 60, 0.0
             for number in itertools.count():
                 if passed >= wanted:
                     break
                 passed += await bench.tempt(number)
-                _progress(passed / wanted / 2)
+                bar.show(min(500, round(500 * passed / wanted)), 1000)
             rounds = max(1, round(minutes / 30))
             cases = [(n, p, sound, db) for n in range(rounds) for p, sound in people for db in LEVELS]
             for index, (number, phrase, sound, db) in enumerate(cases):
                 await bench.interrupt(7 * number + index, phrase, sound, db)
-                _progress(0.5 + (index + 1) / len(cases) / 2)
-            print(file=sys.stderr)
+                bar.show(500 + 500 * (index + 1) // len(cases), 1000)
+            bar.end()
             return bench.tally.figures()
-
-
-def _progress(share: float) -> None:
-    done = round(40 * min(1.0, share))
-    print(f"\r[{'#' * done}{'.' * (40 - done)}] {min(1.0, share):4.0%}", end="", file=sys.stderr, flush=True)

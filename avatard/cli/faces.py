@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avatard.api.errors import ConfigError
+from avatard.cli.progress import Bar
 from avatard.face import bundle
 from avatard.face.bundle import Box
 from avatard.face.preview import preview
@@ -56,7 +57,7 @@ def run_import(args: argparse.Namespace) -> int:
     target = bundle.folders()[0] / f"{name}{bundle.SUFFIX}"
     if target.exists() and not args.replace:
         raise ConfigError(f"{target}: there is one already; add --replace, or another --name")
-    bar = _Bar()
+    bar = Bar()
     try:
         by, _ = import_face(args.source, target, args.box, args.mouth, bar.show)
     finally:
@@ -114,22 +115,3 @@ def _box(text: str) -> Box:
         raise argparse.ArgumentTypeError(f"{text!r}: four whole numbers are needed: left,top,width,height")
     x, y, w, h = (int(number) for number in numbers.groups())
     return x, y, w, h
-
-
-class _Bar:
-    """A progress bar on a terminal; nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._shown = False
-
-    def show(self, done: int, count: int) -> None:
-        """Draw how far it is, where it takes long."""
-        if sys.stderr.isatty() and count > 2:
-            filled = 40 * done // count
-            print(f"\r[{'#' * filled:40}] {100 * done // count:3} %", end="", file=sys.stderr, flush=True)
-            self._shown = True
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._shown:
-            print(file=sys.stderr)

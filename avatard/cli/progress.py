@@ -1,4 +1,4 @@
-"""How far a download is: a bar on a terminal, now and then a line elsewhere."""
+"""How far long work is: a bar on a terminal; of a download, now and then a line elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,26 @@ import time
 MB = 1_000_000
 REDRAW, LINE = 0.1, 10.0
 """Seconds between two drawings of the bar, and between two lines."""
+
+
+class Bar:
+    """A progress bar on a terminal; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn yet."""
+        self._shown = False
+
+    def show(self, done: int, count: int) -> None:
+        """Draw how far it is, where it takes long."""
+        if sys.stderr.isatty() and count > 2:
+            filled = 40 * done // count
+            print(f"\r[{'#' * filled:40}] {100 * done // count:3} %", end="", file=sys.stderr, flush=True)
+            self._shown = True
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._shown:
+            print(file=sys.stderr)
 
 
 class Progress:
