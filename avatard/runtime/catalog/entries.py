@@ -153,7 +153,7 @@ def load(path: Path | None = None) -> Catalog:
     path = path or data_file("models", "catalog.yaml")
     try:
         sheet = _Sheet.model_validate(yaml.safe_load(path.read_text("utf-8")))
-        entries = tuple(Entry.model_validate(_named(path, data)) for data in sheet.models)
+        entries = tuple(_entry(path, data) for data in sheet.models)
         for begin, others in sheet.mirrors.items():
             for url in (begin, *others):
                 checked_url(url)
@@ -167,12 +167,11 @@ def load(path: Path | None = None) -> Catalog:
     return Catalog(entries, dict(sheet.mirrors))
 
 
-def _named(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+def _entry(path: Path, data: dict[str, Any]) -> Entry:
     try:
-        Entry.model_validate(data)
+        return Entry.model_validate(data)
     except ValidationError as err:
         raise ConfigError(f"{path}: model {data.get('name')!r}: {_said(err)}") from err
-    return data
 
 
 def _said(err: Exception) -> str:
