@@ -6,15 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any, cast
-
-import numpy as np
+from typing import cast
 
 from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import SPEECH_RATE, ReplyToken, Samples, Sentence, SpeechAudio, VideoFrame
+from avatard.api.flow import ReplyToken, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.talk.plain import said
 from avatard.talk.reels import Filming, Reel
+from avatard.talk.resampler import Resampler
 from avatard.talk.runs import Keep, Known, Piece
 from avatard.talk.sentences import split
 from avatard.talk.showing import Showing
@@ -27,8 +26,6 @@ TOKENS_AHEAD, SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 64, 4, 16, 10
 """How far each stage may run ahead: tokens, whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
 FILLER_AFTER = 1.5
 """Seconds without a word of the reply after which the filler is said."""
-BREAK = 0.2
-"""Seconds of silence where a voice broke off and another one begins the sentence again."""
 FOLLOW_SECONDS = 0.1
 """How often what was really heard is looked at."""
 
@@ -207,31 +204,6 @@ class Answer:
         for sentence in heard[self._told :]:
             self._news.publish(SentenceSpoken(self._turn, sentence))
         self._told = max(self._told, len(heard))
-
-
-class Resampler:
-    """The voice's rate to 48 kHz, streaming over a sentence's pieces; libsoxr."""
-
-    def __init__(self) -> None:
-        """Learn the rate from the first piece."""
-        self._stream: Any = None
-
-    def __call__(self, piece: SpeechAudio) -> SpeechAudio:
-        """Resample one piece; the last one brings what is still inside."""
-        if piece.rate == SPEECH_RATE:
-            return piece
-        if self._stream is None:
-            import soxr
-
-            self._stream = soxr.ResampleStream(piece.rate, SPEECH_RATE, 1, dtype="int16", quality="HQ")
-        audio: Samples = self._stream.resample_chunk(np.ascontiguousarray(piece.audio), last=piece.last)
-        return SpeechAudio(piece.sentence, audio, SPEECH_RATE, piece.last)
-
-    def rest(self, sentence: Sentence, rate: int) -> SpeechAudio:
-        """What is still inside of a sentence that broke off, and a moment's silence."""
-        silence: Samples = np.zeros(int(rate * BREAK), np.int16)
-        end = self(SpeechAudio(sentence, silence, rate, True))
-        return SpeechAudio(sentence, end.audio, SPEECH_RATE, False)
 
 
 async def tokens_of(text: str) -> AsyncGenerator[ReplyToken, None]:
