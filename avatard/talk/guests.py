@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 from avatard.api.stages import DisplaySink, Screen
 
@@ -20,7 +21,7 @@ class Guests:
     @property
     def displays(self) -> list[tuple[str, DisplaySink]]:
         """Those that show and sound."""
-        return [(name, guest) for name, guest in self._here if not _only_switched(guest)]  # type: ignore[misc]
+        return [(name, guest) for name, guest in self._here if _shows(guest)]
 
     @property
     def screens(self) -> list[Screen]:
@@ -30,8 +31,8 @@ class Guests:
     @contextmanager
     def staying(self, name: str, guest: DisplaySink | Screen) -> Iterator[None]:
         """Be there while the block runs."""
-        if not _only_switched(guest):
-            guest.set_volume(self.volume)  # type: ignore[union-attr]
+        if _shows(guest):
+            guest.set_volume(self.volume)
         self._here.append((name, guest))
         try:
             yield
@@ -39,5 +40,5 @@ class Guests:
             self._here.remove((name, guest))
 
 
-def _only_switched(guest: DisplaySink | Screen) -> bool:
-    return not hasattr(guest, "play")
+def _shows(guest: DisplaySink | Screen) -> TypeGuard[DisplaySink]:
+    return hasattr(guest, "play")

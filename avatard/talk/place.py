@@ -122,7 +122,7 @@ class Place:
         """End one turn, in progress or queued; its sender is told."""
         for request in [request for request in self._queue if request.turn == turn]:
             self._queue.remove(request)
-            request.end(TurnReport(turn, request.source, interrupted=True, error=DROPPED))
+            _drop(request)
         if self.current is not None and self.current.turn == turn:
             await self.interrupt()
 
@@ -130,7 +130,7 @@ class Place:
         """End the turn in progress and drop what waits; the senders are told."""
         dropped, self._queue = self._queue, []
         for request in dropped:
-            request.end(TurnReport(request.turn, request.source, interrupted=True, error=DROPPED))
+            _drop(request)
         await self.interrupt()
 
     def set_volume(self, percent: int) -> None:
@@ -236,6 +236,10 @@ class Place:
                 raise asyncio.CancelledError from None
             trace = None if isinstance(again, AvatardError) else again
             log.error("turn %d: nor could it apologise: %s", turn.request.turn, again, exc_info=trace)
+
+
+def _drop(request: Request) -> None:
+    request.end(TurnReport(request.turn, request.source, interrupted=True, error=DROPPED))
 
 
 def _cancelled() -> bool:

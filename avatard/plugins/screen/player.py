@@ -168,7 +168,7 @@ def _spawned(command: Callable[[int], Sequence[str]]) -> tuple[subprocess.Popen[
             words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ), ours  # fmt: skip
-    except BaseException as err:
+    except BaseException as err:  # a cancel, too, must leave no end of the pair open
         ours.close()
         if isinstance(err, OSError):
             raise NotReady(f"display: screen: {err}") from err
