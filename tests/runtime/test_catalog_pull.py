@@ -322,6 +322,8 @@ def begun(catalog: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "avatard", "models", "pull", "tiny", "--catalog", str(catalog)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
@@ -355,7 +357,6 @@ async def test_killed_midway_it_goes_on(server: ModelServer, write: Write, home:
     assert again is not None and int(again[6:-1]) >= 4 << 20, server.asked
 
 
-@pytest.mark.alone
 async def test_ctrl_c_midway_it_goes_on(server: ModelServer, write: Write, home: Path) -> None:
     data = gguf(4_000_000)
     catalog = write({"url": server.offer("m.gguf", data, "slow 2000000")}, size_mb=4)
