@@ -37,6 +37,10 @@ BLOCK = 1024
 SPACING, FIRST, GRACE = 4.5, 3.0, 0.7
 """Seconds from one interrupt to the next, before the first, and after one in which it may be noticed."""
 
+EPILOG = """example:
+  avatard bench echo --minutes 30    half an hour of its own wake phrases, then people who interrupt it
+"""
+
 
 class Listener:
     """One guard's ear, and its own idea of what we say."""
