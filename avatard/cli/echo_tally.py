@@ -1,4 +1,4 @@
-"""What ``avatard bench echo`` says, who interrupts it, and what each guard let through."""
+"""What ``avatard bench echo`` counts: what each guard let through."""
 
 from __future__ import annotations
 
@@ -6,24 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PHRASES = {"okay_nabu": "okay nabu", "hey_jarvis": "hey jarvis", "alexa": "alexa"}
-OURS = ("en-us", "en-us+f3", "en-029+f3", "en-gb-scotland+f2", "en-us+m3", "en-029+m1")
-"""Voices that it speaks with: the default, and some that the detectors take for a person's most readily."""
-TEMPTING = (
-    "You can wake me. {}. Then ask for the time.", "{}. I am listening.", "{}, turn on the kitchen lights.",
-    "Here it comes: {}.", "I said {}, and nothing happened.", "One, two, three. {}. Four, five, six.",
-)  # fmt: skip
-PLAIN = (
-    "It is ten past four in the afternoon, and the sun will go down at half past seven.",
-    "The kitchen lights are on, the office lights are off, and the window in the bedroom is still open.",
-    "Tomorrow will be mostly cloudy, with a little rain in the evening and a light wind from the west.",
-    "The washing machine has finished, and there are twelve minutes left on the timer for the pizza.",
-)
-PEOPLE = {
-    "okay_nabu": (("en-029+m3", 140), ("en-us+m1", 140), ("en-us+m5", 165)),
-    "hey_jarvis": (("en-gb-scotland+f2", 140), ("en-029+f4", 140), ("en-029+f3", 165)),
-    "alexa": (("en-us+m7", 140), ("en-gb-x-rp", 165), ("en-gb-scotland+m1", 165)),
-}
-"""Voices of those who interrupt, and words a minute: each is heard where nothing else sounds."""
 LEVELS = (6, 12)
 """dB"""
 GUARDS = ("without", "cancelling", "rehearsal", "with")

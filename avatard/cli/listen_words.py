@@ -99,7 +99,7 @@ def sentence(dice: Dice) -> tuple[str, str]:
     """A sentence, and the voice that says it."""
     kind = dice.random()
     if kind < 0.65:
-        return _english(dice), f"{_one(dice, ENGLISH)}+{_one(dice, TALKERS)}"
+        return english(dice), f"{_one(dice, ENGLISH)}+{_one(dice, TALKERS)}"
     if kind < 0.8:
         language = _one(dice, tuple(ABROAD))
         return " ".join(_one(dice, tuple(part.split("|"))) for part in ABROAD[language]), _voice(dice, language)
@@ -108,10 +108,15 @@ def sentence(dice: Dice) -> tuple[str, str]:
     return " ".join(words) + ".", _voice(dice, _one(dice, languages))
 
 
-def _english(dice: Dice) -> str:
-    text = _one(dice, FRAMES)
+def ordinary(dice: Dice) -> str:
+    """An English sentence."""
     lists = {"who": WHO, "did": DID, "thing": THING, "when": WHEN, "word": words()}
-    text = re.sub(r"{(\w+)}", lambda slot: _slot(dice, lists.get(slot[1])), text)
+    return re.sub(r"{(\w+)}", lambda slot: _slot(dice, lists.get(slot[1])), _one(dice, FRAMES))
+
+
+def english(dice: Dice) -> str:
+    """An English sentence, now and then with a near miss."""
+    text = ordinary(dice)
     if dice.random() < NEARLY:
         text = f"{_one(dice, NEAR)}, {text}" if dice.random() < 0.5 else f"{text} {_one(dice, NEAR)}."
     return text
