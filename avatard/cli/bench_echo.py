@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from avatard.api.flow import LISTEN_RATE, SPEECH_RATE
-from avatard.cli.echo_cast import Cast, Line
+from avatard.cli.echo_cast import PERSON, Audition, Cast, Line
 from avatard.cli.echo_guards import Guards
 from avatard.cli.echo_tally import LEVELS, PHRASES, Tally
 from avatard.cli.listen_people import Person, recorded
@@ -25,8 +25,6 @@ from avatard.runtime.plugin import Opener
 
 LOUDNESS = 2500.0
 """Root mean square of our voice as it is played, and as the microphone hears it where nobody else speaks."""
-PERSON = 4000.0
-"""Of one who interrupts; our voice is so many dB below."""
 SPACING, FIRST, GRACE = 4.5, 3.0, 0.7
 """Seconds from one interrupt to the next, before the first, and after one in which it may be noticed."""
 
@@ -46,26 +44,6 @@ class Bench:
         self._guards, self._voices, self._cast = guards, speaking, cast
         self.tally = Tally()
         self._rng = np.random.default_rng(11 + cast.seed)
-
-    async def people(self, recorded: Sequence[Person]) -> list[tuple[str, Wave]]:
-        """Those who interrupt: synthetic voices, and recordings."""
-        several = []
-        for phrase in PHRASES:
-            these: list[tuple[str, Wave]] = []
-            for voice, rate in self._cast.people(phrase):
-                sound = await self._voices.say(f"{PHRASES[phrase]}.", voice, rate, 45)
-                if not self._cast.seed or await self._heard(phrase, sound):
-                    these.append((phrase, sound))
-                if len(these) == self._cast.count:
-                    break
-            several += these
-        return several + [(person.phrase, person.sound) for person in recorded]
-
-    async def _heard(self, phrase: str, person: Wave) -> bool:
-        """Whether the detector knows the phrase by this voice, close by: else it tells nothing of the guards."""
-        quiet = self._rng.normal(0, 20, 4 * LISTEN_RATE + len(person))
-        quiet[2 * LISTEN_RATE : 2 * LISTEN_RATE + len(person)] += _scaled(person, PERSON)
-        return any(found == phrase for found, _ in await self._guards.plain(quiet))
 
     async def tempt(self, number: int) -> float:
         """Say wake phrases; return how many seconds that took of the hour."""
@@ -89,11 +67,10 @@ class Bench:
         wakes = await self._guards.listen(said, heard + self._rng.normal(0, 20, len(heard)))
         spans = [(s / LISTEN_RATE, (s + len(here)) / LISTEN_RATE + GRACE) for s in starts]
         wakes["alone"] = await self._guards.plain(quiet)
-        self.tally.tried[phrase, db] = self.tally.tried.get((phrase, db), 0) + len(spans)
-        for guard, found in wakes.items():
-            kept = sum(any(p == phrase and a <= at <= b for p, at in found) for a, b in spans)
-            key = phrase, db, guard
-            self.tally.kept[key] = self.tally.kept.get(key, 0) + kept
+        self.tally.interrupted(phrase, db, {
+            guard: [any(p == phrase and a <= at <= b for p, at in found) for a, b in spans]
+            for guard, found in wakes.items()
+        })  # fmt: skip
         del wakes["alone"]
         self._count({g: [w for w in f if not any(a <= w[1] <= b for a, b in spans)] for g, f in wakes.items()})
         return self._passed(len(heard))
@@ -135,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this bench's options to those of ``bench``."""
     parser.add_argument("--minutes", type=float, default=60, help="how long our own voice tempts it")
     parser.add_argument("--seed", type=int, default=0,
-                        help="0: the voices, sentences, rooms that the guards were tuned with; else others")  # fmt: skip
+                        help="0: voices, sentences, rooms that the guards were tuned with; else others")  # fmt: skip
     parser.add_argument("--person", action="append", default=[], metavar="PHRASE=WAV",
                         help="one more who interrupts: a recording of alexa, okay_nabu, hey_jarvis")  # fmt: skip
 
@@ -144,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     began = time.monotonic()
     people = [recorded(given, tuple(PHRASES)) for given in args.person]
-    figures = asyncio.run(_measured(args.minutes, people, Cast(args.seed)))
+    figures = asyncio.run(_measured(args.minutes, people, args.seed))
     figures["times_real_time"] = round(figures["hours"] * 3600 / (time.monotonic() - began), 1)
     if args.json:
         print(json.dumps(figures))
@@ -157,16 +134,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _measured(minutes: float, persons: Sequence[Person], cast: Cast) -> dict[str, Any]:
+async def _measured(minutes: float, persons: list[Person], seed: int) -> dict[str, Any]:
     async with open_foundation(from_mapping({"name": "bench"})) as foundation, asyncio.TaskGroup() as tasks:
         async with AsyncExitStack() as stack:
             opener = Opener(stack, tasks, foundation, from_mapping({"name": "bench"}))
             wake = await opener.open(built_in("microwakeword", "wake_word"))
             cancellers = [await opener.open(built_in(name, "echo")) for name in ("webrtc", "linear")]
-            guards = Guards(wake, cancellers)
+            guards, speaking = Guards(wake, cancellers), await stack.enter_async_context(voices())
             await guards.warm()
-            bench = Bench(guards, await stack.enter_async_context(voices()), cast)
-            people = await bench.people(persons)
+            cast = await Audition(seed, guards, speaking).cast(persons)
+            bench = Bench(guards, speaking, cast)
             bar, wanted, passed = Bar(), minutes * 60, 0.0
             for number in itertools.count():
                 if passed >= wanted:
@@ -174,7 +151,7 @@ async def _measured(minutes: float, persons: Sequence[Person], cast: Cast) -> di
                 passed += await bench.tempt(number)
                 bar.show(min(500, round(500 * passed / wanted)), 1000)
             rounds = max(1, round(minutes / 30))
-            cases = [(n, p, sound, db) for n in range(rounds) for p, sound in people for db in LEVELS]
+            cases = [(n, p, sound, db) for n in range(rounds) for p, sound in cast.people for db in LEVELS]
             for index, (number, phrase, sound, db) in enumerate(cases):
                 await bench.interrupt(7 * number + index, phrase, sound, db)
                 bar.show(500 + 500 * (index + 1) // len(cases), 1000)
