@@ -29,10 +29,19 @@ Moment = Callable[[House, float], Awaitable[None]]
 """Returns when it has come; the answer takes so many seconds."""
 
 
+EPILOG = """\
+From the command to the last sound given away, spread over four moments: thinking, speaking, between two sentences, and
+in the last picture; and what is left behind.
+
+  avatard bench interrupt
+  avatard bench interrupt --speaker      the sound card's own delay counts in
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what only this bench takes."""
-    parser.add_argument("--interrupts", type=int, default=100, help="interrupt: how many")
-    parser.add_argument("--speaker", action="store_true", help="interrupt: on the sound card, not on a display of air")
+    parser.add_argument("--interrupts", type=int, default=100, help="how many")
+    parser.add_argument("--speaker", action="store_true", help="on the sound card, not on a display of air")
 
 
 async def measure(interrupts: int, speaker: bool) -> dict[str, Any]:

@@ -51,6 +51,13 @@ print(2 * 1024**3 / min(took) / 1e9)
 """In a process of its own: how many threads a library uses is told it before it starts."""
 
 
+EPILOG = """example:
+  avatard bench lipsync --model wav2lip.onnx --face me.face    your network, your face
+
+Every renderer draws the same speech, by turns; what cannot be had here is left out with a word.
+"""
+
+
 @dataclass(slots=True)
 class Case:
     """One way to a picture."""
@@ -79,10 +86,10 @@ class Case:
 def add_arguments(parser: Any) -> None:
     """Add the options of this bench."""
     parser.add_argument("--frames", type=int, default=250,
-                        help=f"lipsync: pictures of each renderer, {VISIT} in a row; figures are means of such rows")
-    parser.add_argument("--model", default="random", help="lipsync: a Wav2Lip .onnx; default: one without training")
-    parser.add_argument("--face", default="", help="lipsync: a face; default: a drawn head")
-    parser.add_argument("--threads", type=int, default=1, help="lipsync: threads of the network")
+                        help=f"pictures of each renderer, {VISIT} in a row; figures are means of such rows")
+    parser.add_argument("--model", default="random", help="a Wav2Lip .onnx; default: one without training")
+    parser.add_argument("--face", default="", help="a face; default: a drawn head")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,10 +18,16 @@ WARM = 10
 """Turns before the first look: models load, caches fill."""
 WORDS = "the kitchen window is open and it will rain after lunch so please close it before you leave".split()
 
+EPILOG = """example:
+  avatard bench soak --turns 1000    as fast as they go; nobody waits for the sound
+
+Memory (with children), threads and open files, before and after. The slope is of the second half: caches fill at first.
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what only this bench takes."""
-    parser.add_argument("--turns", type=int, default=200, help="soak: how many questions")
+    parser.add_argument("--turns", type=int, default=200, help="how many questions")
 
 
 async def measure(turns: int) -> dict[str, Any]:

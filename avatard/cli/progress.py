@@ -12,17 +12,19 @@ REDRAW, LINE = 0.1, 10.0
 
 
 class Bar:
-    """A progress bar on a terminal; nothing elsewhere."""
+    """A progress bar on a terminal, with the time that is left; nothing elsewhere."""
 
     def __init__(self) -> None:
         """Nothing is drawn yet."""
         self._shown = False
+        self._began = time.monotonic()
 
     def show(self, done: int, count: int) -> None:
         """Draw how far it is, where it takes long."""
         if sys.stderr.isatty() and count > 2:
             filled = 40 * done // count
-            print(f"\r[{'#' * filled:40}] {100 * done // count:3} %", end="", file=sys.stderr, flush=True)
+            rest = left((time.monotonic() - self._began) / done * (count - done)) if done else ""
+            print(f"\r[{'#' * filled:40}] {100 * done // count:3} %  {rest:14}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
     def end(self) -> None:
@@ -79,7 +81,11 @@ def figures(file: str, done: int, total: int | None, speed: float) -> str:
     if total is None:
         return f"{file}  {done / MB:.1f} MB  {speed / MB:.1f} MB/s"
     filled = 20 * done // total
-    left = round((total - done) / speed) if speed > 0 else None
-    rest = f"{left // 60}:{left % 60:02} left" if left is not None else ""
+    rest = left((total - done) / speed) if speed > 0 else ""
     return (f"[{'#' * filled:20}] {100 * done // total:3} %  {done / MB:.1f}/{total / MB:.1f} MB  "
             f"{speed / MB:.1f} MB/s  {rest}  {file}")  # fmt: skip
+
+
+def left(seconds: float) -> str:
+    """How long it still takes."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02} left"

@@ -38,12 +38,17 @@ class Room:
         return np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[: len(sound)]
 
 
-def room(seed: int) -> Room:
-    """One that rings for 0.2 to 0.5 s (to -60 dB), behind 20 to 200 ms of devices and air."""
+def room(seed: int, wet: float = DIRECT) -> Room:
+    """One that rings for 0.2 to 0.5 s (to -60 dB), behind 20 to 200 ms of devices and air.
+
+    Args:
+        seed: another one, another room.
+        wet: how loud the reverberation begins beside the direct sound: the farther, the louder.
+    """
     rng = np.random.default_rng(seed)
     rings, delay = rng.uniform(0.2, 0.5), rng.uniform(0.02, 0.2)
     t = np.arange(int(rings * 16_000)) / 16_000
-    response = rng.normal(0, DIRECT, len(t)) * np.exp(-6.9 * t / rings)
+    response = rng.normal(0, wet, len(t)) * np.exp(-6.9 * t / rings)
     response[0] = 1.0
     response = np.concatenate([np.zeros(int(delay * 16_000)), response])
     return Room(response / np.sqrt(np.sum(response**2)), delay)
