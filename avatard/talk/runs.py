@@ -14,7 +14,6 @@ from avatard.api.flow import Sentence, SpeechAudio
 from avatard.talk.phrases import Phrase
 from avatard.talk.streams import Drain
 
-
 SPARE = 0.16
 """Seconds before all is shown that was drawn, when the next sentence must be there."""
 
