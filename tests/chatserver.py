@@ -24,6 +24,8 @@ class Script:
     stall_after: int | None = None
     cut_after: int | None = None
     raw: bytes | None = None
+    gates: dict[int, asyncio.Event] = field(default_factory=dict)
+    """Number of a token → what it waits for"""
 
 
 @dataclass
@@ -64,6 +66,8 @@ class ChatServer:
                 assert request.transport is not None
                 request.transport.close()
                 return
+            if gate := script.gates.get(number):
+                await gate.wait()
             await response.write(chunk({"content": word}))
             self.sent.append(asyncio.get_running_loop().time())
             await asyncio.sleep(1 / script.tokens_per_second)

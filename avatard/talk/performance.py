@@ -58,7 +58,7 @@ class Performance:
         self._ladder, self._sound, self._progress = ladder, Sound(speech), progress
         self._overdue: Pixels | None = None
         self._count = self._missed = 0
-        self._paused = False
+        self._paused = progress.count > 0 and progress.lead(ladder.clock()) < 0
         progress.whole = True
         self._trial: Trial | None = None
         self._drawing = self._begun()

@@ -1,12 +1,21 @@
-"""What is said, in runs: sentences that are drawn in one go, one that is drawn to be kept, one that was kept."""
+"""What is said, in runs: sentences that are drawn in one go, one that is drawn to be kept, one that was kept.
+
+A run also ends with its sentence where the next one is not there in time: a renderer holds the last sound back until
+it knows what its mouth does next, and nobody knows how long that takes.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from avatard.api.flow import Sentence, SpeechAudio
 from avatard.talk.phrases import Phrase
 from avatard.talk.streams import Drain
+
+SPARE = 0.16
+"""Seconds before all is shown that was drawn, when the next sentence must be there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +39,13 @@ Piece = SpeechAudio | Known | Keep
 class Run:
     """The sound of one run. Whoever is cancelled while waiting for the next piece has lost none."""
 
-    def __init__(self, pieces: Drain[Piece], first: SpeechAudio | None, key: str | None) -> None:
-        """Begin with this piece, where it was read already; with a ``key`` it ends with the sentence."""
+    def __init__(
+        self, pieces: Drain[Piece], first: SpeechAudio | None, key: str | None, lead: Callable[[], float] | None
+    ) -> None:
+        """Begin with this piece, where it was read already; with a ``key`` it ends with the sentence.
+
+        ``lead`` tells for how many seconds there are frames; None: nobody waits for them.
+        """
         self.key = key
         self.after: Known | Keep | None = None
         """What was read that comes behind it."""
@@ -39,7 +53,7 @@ class Run:
         """Whether nothing comes behind it."""
         self.whole = False
         """Whether it has come to its sentence's end."""
-        self._pieces, self._first = pieces, first
+        self._pieces, self._first, self._lead = pieces, first, lead
         self._ended = False
 
     def __aiter__(self) -> Run:
@@ -54,7 +68,7 @@ class Run:
         if self._first is not None:
             piece, self._first = self._first, None
         else:
-            piece = await anext(self._pieces, None)
+            piece = await self._next()
         if isinstance(piece, SpeechAudio):
             self.whole = piece.last
             self._ended = self.key is not None and piece.last
@@ -67,13 +81,24 @@ class Run:
         """Read no more of it."""
         self._ended = True
 
+    async def _next(self) -> Piece | None:
+        while True:
+            lead = self._lead if self.whole else None
+            try:
+                async with asyncio.timeout(None if lead is None else max(0.0, lead() - SPARE)):
+                    return await anext(self._pieces, None)
+            except TimeoutError:
+                if lead is not None and lead() <= SPARE:
+                    self._ended = True
+                    raise StopAsyncIteration from None
+
 
 class Runs:
     """Takes an answer's pieces apart into runs; each must be read to its end before the next."""
 
-    def __init__(self, pieces: Drain[Piece]) -> None:
-        """Take the pieces."""
-        self._pieces = pieces
+    def __init__(self, pieces: Drain[Piece], lead: Callable[[], float] | None = None) -> None:
+        """Take the pieces; ``lead`` as in ``Run``."""
+        self._pieces, self._lead = pieces, lead
         self._run: Run | None = None
 
     def __aiter__(self) -> Runs:
@@ -90,7 +115,7 @@ class Runs:
         if isinstance(piece, Known):
             return piece
         if isinstance(piece, Keep):
-            self._run = Run(self._pieces, None, piece.key)
+            self._run = Run(self._pieces, None, piece.key, self._lead)
         else:
-            self._run = Run(self._pieces, piece, None)
+            self._run = Run(self._pieces, piece, None, self._lead)
         return self._run

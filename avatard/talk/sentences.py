@@ -1,17 +1,19 @@
 """Sentences out of a stream of text, in the languages that ship, as they come.
 
 Whether a text is cut here or there into tokens changes nothing: an end is decided by the characters around it alone.
+Where the stream halts behind an end that hardly anything could undo, it is not waited for what follows.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import cast
 
 from avatard.api.flow import ReplyToken, Sentence
+from avatard.talk.streams import Drain
 
 WIDE_ENDS = "。！？；"
 ENDS = ".!?;"
@@ -20,6 +22,8 @@ OPENERS = "¿¡"
 """They begin a sentence even where no space is before them."""
 BEFORE = 40
 """Characters before a number that tell whether it is an ordinal."""
+HALT = 0.1
+"""Seconds without a token after which what seems to be a sentence's end is taken for one."""
 LONGEST = 300
 """Characters in one sentence; a longer one is cut at a comma or a space."""
 ABBREVIATIONS = frozenset(
@@ -59,9 +63,29 @@ class SentenceSplitter:
         self._language = language.split("-")[0]
         self._text = ""
         self._from = 0
+        self._guessed = False
+
+    @property
+    def seems_ended(self) -> bool:
+        """Whether a sentence has ended, unless the next characters change its sense: ``3.`` and ``e.`` may go on."""
+        text, at = self._text, self._from
+        if at >= len(text) or _after_end(text, at) < len(text) or not has_words(text):
+            return False
+        unfinished = text[at] == "." and (text[:at][-1:].isdigit() or re.search(r"(?:^|\W)\w$", text[:at]))
+        return not unfinished and _ends(text + " ", at, len(text), self._language)
+
+    def halt(self) -> list[str]:
+        """No text comes for a while; return the sentence that seems to have ended."""
+        if not self.seems_ended:
+            return []
+        sentence, self._text, self._from, self._guessed = self._text.strip(), "", 0, True
+        return [sentence]
 
     def feed(self, text: str) -> list[str]:
         """Add text; return the sentences that are now known to have ended."""
+        if self._guessed:
+            text = text.lstrip(WIDE_ENDS + ENDS + CLOSERS)
+            self._guessed = not text
         self._text += text
         return self._sentences(last=False)
 
@@ -133,12 +157,21 @@ def _ends(text: str, at: int, after: int, language: str) -> bool:
     return not (short or single_initial or numbered or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word))
 
 
-async def split(tokens: AsyncIterator[ReplyToken], language: str) -> AsyncGenerator[Sentence, None]:
+async def split(tokens: Drain[ReplyToken], language: str) -> AsyncGenerator[Sentence, None]:
     """Turn a reply's tokens into sentences, each as soon as it is known to have ended; an aside is one by itself."""
     splitter = SentenceSplitter(language)
     numbers = itertools.count()
-    async with aclosing(cast("AsyncGenerator[ReplyToken, None]", tokens)):
-        async for token in tokens:
+    async with aclosing(tokens):
+        while True:
+            try:
+                async with asyncio.timeout(HALT if splitter.seems_ended else None):
+                    token = await anext(tokens, None)
+            except TimeoutError:
+                for text in splitter.halt():
+                    yield Sentence(text, next(numbers), language)
+                continue
+            if token is None:
+                break
             if token.aside:
                 yield Sentence(token.text, next(numbers), language, aside=True)
                 continue

@@ -26,9 +26,14 @@ class Showing:
 
     async def frames(self, pieces: Drain[Piece], tasks: asyncio.TaskGroup) -> AsyncGenerator[VideoFrame, None]:
         """The frames of what is drawn, and of what was kept, as one."""
-        progress = Progress(tasks, self._voice.displays.hurried)
+        voice = self._voice
+        progress = Progress(tasks, voice.displays.hurried)
+
+        def lead() -> float:
+            return progress.lead(voice.ladder.clock()) if voice.displays.pictures else 0.0
+
         seam = False
-        async for run in Runs(pieces):
+        async for run in Runs(pieces, lead if progress.hurried else None):
             if seam or isinstance(run, Known):
                 progress.blend.begin()
             seam = isinstance(run, Known)

@@ -113,8 +113,9 @@ class Answer:
         noted, film = self._noted(tokens), self._film()
         if isinstance(film, Reel):
             return self._again(noted, film), film
-        sentences = ahead(self._noting(said(split(noted, self._language))), SENTENCES_AHEAD)
-        frames = self._showing.frames(ahead(self._speech(sentences), SPEECH_AHEAD), tasks)
+        sentences = self._noting(said(split(ahead(noted, TOKENS_AHEAD), self._language)))
+        spoken = self._speech(ahead(sentences, SENTENCES_AHEAD))
+        frames = self._showing.frames(ahead(spoken, SPEECH_AHEAD), tasks)
         return frames if film is None else film.frames(frames), film
 
     def _film(self) -> Reel | Filming | None:

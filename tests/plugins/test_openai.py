@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from avatard.api.chat import CALLS, Chat, Terms, ToolCall, harmless, unthought
 from avatard.api.errors import NotReady, StageFailed
 from avatard.api.flow import Exchange, SessionView, Transcript
+from avatard.api.news import SentenceSpoken
 from avatard.api.tools import Tool
 from avatard.plugins.openai.config import ConversationConfig
 from avatard.plugins.openai.engine import Server
 from avatard.plugins.openai.events import Broken, Events, Reply
-from avatard.runtime.config import Configuration
+from avatard.runtime.config import Configuration, from_mapping
 from avatard.runtime.house import open_house
 from avatard.talk.toolbox import Toolbox
 
@@ -263,3 +264,30 @@ async def test_a_cancel_lets_the_server_go(scripted: Scripted) -> None:
             await house.door.stop()
             await asyncio.sleep(0.3)
             assert server.abandoned == 1 and house.door.status().state == "idle"
+
+
+@pytest.mark.parametrize("render", ["drawn", "scripted"])
+async def test_a_sentence_is_heard_to_its_end_though_the_next_word_does_not_come(render: str) -> None:
+    """Neither the end of the sentence nor its last sound waits for what follows."""
+    heard = [asyncio.Event(), asyncio.Event()]
+    words = ["I ", "am ", "here", ".", " It", " is", " 22", ".", "5", " degrees", "!", " Go", " on"]
+    script = Script(words=words, gates={4: heard[0], 11: heard[1]})
+    async with chat_server(script) as server:
+        settings = from_mapping({
+            "name": "box", "microphone": {"platform": "scripted"}, "listening": {"enabled": False},
+            "conversation": {"platform": "openai", "url": server.url}, "display": "none",
+            "avatar": {"render": [render]},
+        })  # fmt: skip
+        async with asyncio.timeout(60), open_house(settings) as house:
+            with house.feed.subscribe() as news:
+                ticket = await house.door.ask("hello")
+                said = []
+                async for event in news:
+                    if isinstance(event, SentenceSpoken):
+                        said.append(event.sentence.text)
+                        for gate in heard[: len(said)]:
+                            gate.set()
+                    if len(said) == 3:
+                        break
+                report = await ticket.finished
+    assert said == ["I am here.", "It is 22.5 degrees!", "Go on"] and report.reply == " ".join(said), report

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avatard.cli.replies import REPLIES, tokens_of
 from avatard.talk.sentences import SentenceSplitter, has_words
 
 
@@ -61,6 +62,52 @@ def test_a_sentence_comes_as_soon_as_its_end_is_known() -> None:
     assert splitter.feed("I am here.") == []
     assert splitter.feed(" G") == ["I am here."]
     assert splitter.feed("o on。好") == ["Go on。"]
+
+
+def halting(tokens: list[str], language: str) -> list[str]:
+    """The stream halts behind each token."""
+    splitter, found = SentenceSplitter(language), []
+    for token in tokens:
+        found += splitter.feed(token)
+        found += splitter.halt()
+    return found + splitter.finish()
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+def test_a_halt_after_each_token_cuts_no_sentence(kind: str) -> None:
+    language, sentences = REPLIES[kind]
+    tokens = [token for sentence in sentences for token in tokens_of(sentence)]
+    assert "".join(tokens) == "".join(sentences)
+    assert halting(tokens, language) == [sentence.strip() for sentence in sentences], tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "seems"),
+    [
+        ("I am here.", True), ("Really?", True), ('He said "Stop!"', True), ("好。", True), ("I am here", False),
+        ("It costs 3.", False), ("Dr.", False), ("That is e.", False), ("That is e.g.", False), ("Well...", False),
+        ("From the U.S.", False), ("Version 2", False), ("...", False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_seems_to_be_an_end_where_nothing_follows(text: str, seems: bool) -> None:
+    splitter = SentenceSplitter()
+    assert splitter.feed(text) == []
+    assert splitter.seems_ended is seems, text
+    assert splitter.halt() == ([text] if seems else [])
+
+
+def test_a_quotation_mark_that_comes_late_begins_no_sentence() -> None:
+    splitter = SentenceSplitter()
+    assert splitter.feed('He said "Stop!') == [] and splitter.halt() == ['He said "Stop!']
+    assert splitter.feed('"') == [] and splitter.feed(' "Why?" I asked. So') == ['"Why?"', "I asked."]
+
+
+@given(st.text(alphabet="aB 1.,!?;。！¿\"”\n…", max_size=120), st.lists(st.integers(0, 200), max_size=12))
+def test_no_word_is_lost_where_the_stream_halts(text: str, cuts: list[int]) -> None:
+    ends = sorted({cut % (len(text) + 1) for cut in cuts} | {len(text)})
+    found = halting([text[a:b] for a, b in zip([0, *ends], ends, strict=False)], "en")
+    assert [c for s in found for c in s if c.isalnum()] == [c for c in text if c.isalnum()]
+    assert all(has_words(s) for s in found)
 
 
 @given(
