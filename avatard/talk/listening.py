@@ -141,7 +141,8 @@ class Listening:
         """
         self._microphone, self._attention, self._room, self._news = microphone, attention, room, news
         self._pre_roll, self._steady = pre_roll, steady
-        self._watch = Watch(microphone, room.deaf, news)
+        # A visitor's microphone is his browser's: he is told of the problem, and his visit ends.
+        self._watch = Watch(microphone, room.deaf if steady else lambda _: None, news)
         self._recent: deque[AudioFrame] = deque()
         self._hearing: Hearing | None = None
         self._open = asyncio.Event()

@@ -67,6 +67,7 @@ class CardRecorder:
         try:
             with STREAMS.lock:
                 info: Any = sd.query_devices(device or None, "input")
+                self.name = f"alsa:{info['name']}"
                 self.rate, channels = _way(sd, info, channel)
                 self._stream = sd.InputStream(
                     samplerate=self.rate, channels=channels, dtype="int16", device=info["index"],

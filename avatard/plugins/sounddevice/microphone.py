@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -22,9 +23,11 @@ from avatard.plugins.sounddevice.choosing import opened
 from avatard.plugins.sounddevice.config import MicrophoneConfig
 from avatard.plugins.sounddevice.recorder import FRAME, Recorder
 
+log = logging.getLogger(__name__)
+
 KEPT = 64
 """Callbacks that may wait to be read (2 s); then the oldest goes and is counted."""
-GONE = 2.0
+GONE = 3.0
 """Seconds without a callback after which the device counts as gone."""
 CLOSE_LIMIT = 2.0
 """Seconds that closing may take; a driver that takes longer is left to itself."""
@@ -70,6 +73,7 @@ class SoundMicrophone:
 
         recorder = await self._open(heard, ended)
         cutter = Cutter(recorder.rate)
+        log.debug("microphone: opened: %s, %d Hz", recorder.name, recorder.rate)
         try:
             while True:
                 arrived.clear()

@@ -141,6 +141,7 @@ class PulseRecorder:
         Raises:
             NotReady: the server does not give it.
         """
+        self.name = f"pulse:{source}"
         self._server, self._source, self._channel = server, source, channel
         self._heard, self._ended = heard, ended
         self._channels, self._lost = 1, False

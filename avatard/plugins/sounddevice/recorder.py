@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from avatard.api.flow import LISTEN_RATE, Samples
+from avatard.api.flow import Samples
 
 FRAME = 1024
 """Samples: 64 ms; half as many wake-ups of an idle box as Silero's 32 ms would need"""
@@ -25,6 +25,10 @@ class Recorder(Protocol):
     def rate(self) -> int:
         """Hz"""
 
+    @property
+    def name(self) -> str:
+        """What it is called where it was found."""
+
     def close(self) -> None:
         """Close it."""
 
@@ -36,6 +40,3 @@ def mono(sound: Samples, channel: int) -> Samples:
     if sound.shape[1] == 1:
         return sound[:, 0].copy()
     return np.asarray(sound[:, :2].astype(np.int32).mean(axis=1).astype(np.int16))
-
-
-__all__ = ["FRAME", "LISTEN_RATE", "Ended", "Heard", "Recorder", "mono"]
