@@ -74,11 +74,11 @@ class Watch:
         self._first, self._opened = True, self._clock()
         self._deafness.opened()
         source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
-        limit = STILL if steady and self._microphone.live else None
+        limit: float | None = None  # opening takes its time
         async with aclosing(source) as frames:
             while True:
                 try:
-                    async with asyncio.timeout(None if self._first else limit):
+                    async with asyncio.timeout(limit):
                         frame = await anext(frames)
                 except StopAsyncIteration:
                     return
@@ -86,6 +86,7 @@ class Watch:
                     raise Absent(f"no sound for {STILL:.0f} s; unplugged?") from late
                 except NotReady as err:
                     raise Absent(str(err)) from err
+                limit = STILL if steady and self._microphone.live else None
                 yield frame
 
     def took(self, frame: AudioFrame, hearing: bool) -> None:
