@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,52 @@ class SoundCard:
 
     def record(self) -> Recording:
         return Recording(self.env)
+
+    def unplug(self) -> None:
+        """Take the microphone away."""
+        module = next(line for line in self.pactl("list", "short", "modules").splitlines() if "sink_name=mic" in line)
+        self.pactl("unload-module", module.split()[0])
+
+    def plug(self, **options: object) -> None:
+        """Put it back, with what PulseAudio's module-null-sink takes (``rate``, ``channels``)."""
+        given = {"rate": RATE} | options
+        self.pactl("load-module", "module-null-sink", "sink_name=mic", *(f"{k}={v}" for k, v in given.items()))
+
+    def room(self, folder: Path) -> Room:
+        """A room about the microphone: it is never quite silent."""
+        return Room(self.env, folder)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen to the microphone."""
+        sources = [line.split() for line in self.pactl("list", "short", "sources").splitlines()]
+        mine = {index for index, name, *_ in sources if name == "mic.monitor"}
+        outputs = self.pactl("list", "short", "source-outputs").splitlines()
+        return sum(line.split()[1] in mine for line in outputs)
+
+
+class Room:
+    """A little noise, as long as ``sounds`` has begun and not ended."""
+
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self._env, self._file = env, folder / "room.wav"
+        self._process: subprocess.Popen[bytes] | None = None
+        noise = np.random.default_rng(0).normal(0, 40, 600 * 16_000).astype(np.int16)
+        with wave.open(str(self._file), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(noise.tobytes())
+
+    def begin(self) -> None:
+        command = ["paplay", "--device=mic", "--latency-msec=100", str(self._file)]
+        self._process = subprocess.Popen(command, env=self._env)
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 class Recording:

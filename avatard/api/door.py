@@ -69,6 +69,13 @@ class Assistant(Protocol):
     async def listen(self) -> None:
         """Listen for a request now, without a wake word."""
 
+    async def test_wake_word(self) -> dict[str, str]:
+        """Say each wake phrase to the detector; return ``heard``, ``missed`` or ``untested`` for each.
+
+        Raises:
+            NotReady, StageFailed: nothing listens here, or the test cannot be made.
+        """
+
     async def stop(self) -> None:
         """End the turn in progress and whatever rings; what is queued is dropped and its senders are told."""
 

@@ -42,6 +42,24 @@ class Microphone(Protocol):
         """
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """A microphone whose sound tells whether it works: its converter always gives a little noise. Optional."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether exact zeros, and the same sound again and again, are a fault of it."""
+
+
+@runtime_checkable
+class Lossy(Protocol):
+    """A microphone that may lose sound, and counts. Optional."""
+
+    @property
+    def dropped(self) -> int:
+        """How often some was lost."""
+
+
 class WakeStream(Protocol):
     """A wake detector's state for one source."""
 

@@ -32,6 +32,8 @@ def add_parser(commands: Any) -> None:
         if name == "ask":
             parser.add_argument("text", metavar="TEXT")
             parser.add_argument("--session", default="room", metavar="NAME", help="whose history it is; default: room")
+        if name == "listen":
+            parser.add_argument("--test", action="store_true", help="instead, tell which wake phrases it still hears")
         if name == "mute":
             parser.add_argument("on", choices=("on", "off"))
         if name == "volume":
@@ -46,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     request: dict[str, Any] = {"do": args.do}
     if args.do == "ask":
         request |= {"text": args.text, "session": args.session}
+    elif args.do == "listen" and args.test:
+        request["do"] = "test"
     elif args.do == "mute":
         request["on"] = args.on == "on"
     elif args.do == "volume":
@@ -60,7 +64,15 @@ def run(args: argparse.Namespace) -> int:
             print(f"({answer['error']})" if answer.get("error") else "")
         elif args.do == "status":
             _print_status(answer, args.json)
+        elif "phrases" in answer:
+            return _print_test(answer["phrases"])
     return 0
+
+
+def _print_test(phrases: dict[str, str]) -> int:
+    for phrase, outcome in phrases.items():
+        print(f"{phrase:>20}  {outcome}" + ("  (no voice of ours is heard to say it)" if outcome == "untested" else ""))
+    return 1 if "missed" in phrases.values() else 0
 
 
 def _print_status(answer: dict[str, Any], as_json: bool) -> None:

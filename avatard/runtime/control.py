@@ -67,6 +67,8 @@ class Control:
                         telling.cancel()
             case "listen":
                 await door.listen()
+            case "test":
+                return {"phrases": await door.test_wake_word()}
             case "stop":
                 await door.stop()
             case "mute":

@@ -72,7 +72,7 @@ class Checkup:
     def _tidy(self, now: float) -> None:
         """What an answer's pictures took goes back to the system once it is quiet again."""
         household = self._door.household
-        if now >= self._tidy_at and household is not None and household.place.state == "idle":
+        if now >= self._tidy_at and household is not None and household.place.current is None:
             self._tidy_at = math.inf
             trim()
 
@@ -90,7 +90,7 @@ class Checkup:
         used, allowed = self._memory()
         lag, self._lag_ms = self._lag_ms, 0.0
         household = self._door.household
-        drops = self._feed.drops + self._lost() + (household.place.displays.dropped if household is not None else 0)
+        drops = self._feed.drops + self._lost() + (household.seat.dropped if household is not None else 0)
         return Health(
             used, allowed, self._door.tier, self._fps, self._latency_ms, round(lag, 1), round(now - self._began, 1),
             drops, temperature(), self._stuck,

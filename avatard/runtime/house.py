@@ -16,6 +16,7 @@ from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
+from avatard.runtime.selftest import SelfTest, absent
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
@@ -141,7 +142,7 @@ class _Builder:
             return named | ranked | {"render": ladder.name}
 
         await self._foundation.governor.weigh()
-        await self._foundation.door.move_in(Household(seat, engines, tts, render))
+        await self._foundation.door.move_in(Household(seat, engines, tts, render, self._self_test(hearing, seat.place)))
         return House(
             self._configuration, self._foundation.door, seat.place, seat.listening, self._feed, engines, faculties
         )
@@ -160,14 +161,29 @@ class _Builder:
                 self._feed.publish(Problem(gone, "", over=True))
         return self._opener.ranked(Ranking(domain, candidates, self._feed, problems))
 
-    def _wake_phrases(self) -> tuple[str, ...]:
+    def _wake_phrases(self, usual: bool = False) -> tuple[str, ...]:
+        """What wakes it, as it is said; ``usual``: only where the model's own threshold counts."""
         names: list[str] = []
         for entry in self._entries("wake_word"):
             for phrase in getattr(entry.options, "phrases", ()):
                 name = phrase if isinstance(phrase, str) else getattr(phrase, "name", None) or ""
-                if name:
+                if name and not (usual and getattr(phrase, "threshold", None)):
                     names.append(name.replace("_", " "))
         return tuple(names)
+
+    def _self_test(self, hearing: Perception | None, place: Place) -> Callable[[], Awaitable[dict[str, str]]]:
+        """The wake word's test of itself, which is also made once a day."""
+        if hearing is None:
+            return absent
+        test = SelfTest(
+            hearing.wake, self._wake_phrases(), self._wake_phrases(usual=True), self._feed,
+            self._foundation.paths.state / "wake_word.json", self._foundation.door.problems,
+        )  # fmt: skip
+        at = self._configuration.core.listening.self_test
+        if at is not None:
+            daily = self._tasks.create_task(test.daily(at, lambda: place.current is None), name="self test")
+            self._opener.stack.callback(daily.cancel)
+        return test.test
 
     async def _ears(self, stt: Ranking[SpeechRecognizer]) -> tuple[Perception | None, Microphone | None]:
         core, opener = self._configuration.core.listening, self._opener

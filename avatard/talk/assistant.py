@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -30,6 +30,7 @@ class Household:
     engines: Callable[[], dict[str, str]]
     tts: Ranking[SpeechSynthesizer]
     render: Ranking[LipSyncRenderer]
+    test_wake_word: Callable[[], Awaitable[dict[str, str]]]
 
     @property
     def place(self) -> Place:
@@ -120,6 +121,10 @@ class Door:
     async def listen(self) -> None:
         """Hear a request now."""
         await self._orders.listen()
+
+    async def test_wake_word(self) -> dict[str, str]:
+        """Test whether the wake phrases are heard."""
+        return await self._house.test_wake_word()
 
     async def stop(self) -> None:
         """End what is going on."""

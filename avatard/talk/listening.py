@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-import random
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -16,8 +13,9 @@ from typing import Protocol, cast
 from avatard.api.context import Pulse
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Transcript, WakeDetected
-from avatard.api.news import HeardPartly, MicrophoneEnded, News, Problem, WakeHeard
+from avatard.api.news import HeardPartly, MicrophoneEnded, News, State, WakeHeard
 from avatard.api.stages import (
+    Lossy,
     Microphone,
     RecognizerStream,
     SpeechRecognizer,
@@ -27,11 +25,8 @@ from avatard.talk.attention import Attention, Ear
 from avatard.talk.endpoint import Endpoint, ListeningLimits
 from avatard.talk.ranking import Ranking
 from avatard.talk.streams import Hearing
+from avatard.talk.watch import Watch
 
-log = logging.getLogger(__name__)
-
-RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
-"""Seconds between attempts to open a microphone that is not there; doubled each time."""
 OPEN_LIMIT, FRAME_LIMIT = 30.0, 15.0
 """Seconds in which a device opens and gives its first frame, and a live one the next; longer is stuck."""
 GAP = 3.0
@@ -60,6 +55,13 @@ class Room(Protocol):
 
     async def rest(self) -> None:
         """Return when nothing is thought or said."""
+
+    @property
+    def state(self) -> State:
+        """What is going on."""
+
+    def deaf(self, on: bool) -> None:
+        """Nothing can be heard, or something can again."""
 
 
 class Ears:
@@ -139,17 +141,25 @@ class Listening:
         """
         self._microphone, self._attention, self._room, self._news = microphone, attention, room, news
         self._pre_roll, self._steady = pre_roll, steady
+        # A visitor's microphone is his browser's: he is told of the problem, and his visit ends.
+        self._watch = Watch(microphone, room.deaf if steady else lambda _: None, news)
         self._recent: deque[AudioFrame] = deque()
         self._hearing: Hearing | None = None
         self._open = asyncio.Event()
         self._open.set()
         self._asked = False
 
+    @property
+    def dropped(self) -> int:
+        """How often the microphone has lost sound."""
+        return self._microphone.dropped if isinstance(self._microphone, Lossy) else 0
+
     def mute(self, on: bool) -> None:
         """Close the device, or open it again."""
         if on:
             self._open.clear()
             self._forget()
+            self._watch.rest()
         else:
             self._open.set()
 
@@ -159,37 +169,28 @@ class Listening:
 
     async def run(self, pulse: Pulse) -> None:
         """Listen for ever, or until a recording has ended."""
-        retry = RETRY_FIRST
         while True:
             pulse.beat(math.inf)
             await self._open.wait()
             pulse.beat(OPEN_LIMIT if self._steady else math.inf)
-            began = time.monotonic()
             try:
                 if await self._until_closed(pulse):
                     pulse.beat(math.inf)
                     self._news.publish(MicrophoneEnded())
                     return
             except (NotReady, StageFailed, OutOfMemory) as err:
-                if time.monotonic() - began > RETRY_LONGEST:
-                    retry = RETRY_FIRST
-                if retry == RETRY_FIRST:
-                    self._news.publish(Problem("microphone", str(err)))
-                    log.warning("microphone: %s; trying again", err)
+                self._forget()  # whoever was being heard is not any more
                 pulse.beat(math.inf)
-                await asyncio.sleep(retry * random.uniform(0.8, 1.2))
-                retry = min(RETRY_LONGEST, retry * 2)
+                await asyncio.sleep(self._watch.pause(err) if self._open.is_set() else 0.0)
             self._forget()
 
     async def _until_closed(self, pulse: Pulse) -> bool:
         """Read until muted (False) or until the recording ends (True)."""
-        told = False
-        source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
+        source = cast("AsyncGenerator[AudioFrame, None]", self._watch.frames(self._steady))
         async with aclosing(source) as frames, self._attention.open(self._microphone.live) as ear:
             async for frame in frames:
-                if not told:
-                    told = True
-                    self._news.publish(Problem("microphone", "", over=True))
+                if self._open.is_set():
+                    self._watch.took(frame, self._room.state == "listening")
                 # A recording waits for the answer; a live microphone for nothing.
                 pulse.beat(FRAME_LIMIT if self._microphone.live else math.inf)
                 await self._take(frame, ear)

@@ -26,6 +26,11 @@ class Seat:
     max_text: int
     """Characters in a text to say or ask."""
 
+    @property
+    def dropped(self) -> int:
+        """Frames and pieces of sound that were lost."""
+        return self.place.displays.dropped + (self.listening.dropped if self.listening is not None else 0)
+
 
 class Orders:
     """Takes the commands for one place."""

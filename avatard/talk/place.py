@@ -16,7 +16,7 @@ from avatard.talk.displays import Displays
 from avatard.talk.exchanging import Exchanging, Means
 from avatard.talk.requests import Request
 from avatard.talk.sessions import ROOM, Sessions
-from avatard.talk.streams import Hearing
+from avatard.talk.streams import Hearing, ending
 from avatard.talk.timeline import Timeline
 from avatard.talk.turn import Answer, tokens_of
 from avatard.talk.waiting import Waiting, unheard
@@ -62,7 +62,7 @@ class Place:
         self._resting.set()
         self._free = asyncio.Event()
         self._free.set()
-        self._ailing = False
+        self._ailing = self._deaf = False
 
     @property
     def displays(self) -> Displays:
@@ -163,13 +163,21 @@ class Place:
         self._task = self.current = None
         self._free.set()
 
+    def deaf(self, on: bool) -> None:
+        """Where nothing can be heard, that is an error and no idleness; what is going on goes on."""
+        self._deaf = on
+        if self._task is None:
+            self.enter("idle")
+
     def enter(self, state: State) -> None:
         """Be in this state from now on."""
-        self.pulse.beat(math.inf if state == "idle" else TURN_LIMIT)
+        resting = state == "idle"
+        state = "error" if resting and self._deaf else state
+        self.pulse.beat(math.inf if resting else TURN_LIMIT)
         if state != self.state:
             self.state = state
             self._news.publish(StateChanged(state))
-        if state in ("idle", "listening"):
+        if resting or state == "listening":
             self._resting.set()
         else:
             self._resting.clear()
@@ -184,7 +192,7 @@ class Place:
             raise
         except Exception as failure:  # one turn is lost, never the daemon
             err = first_cause(failure)
-            if _cancelled():
+            if ending():
                 log.warning("turn %d: as it was ended: %s", request.turn, err)
                 turn.interrupted = True
                 raise asyncio.CancelledError from None
@@ -222,14 +230,8 @@ class Place:
             await apology.give(tokens_of(self._means.manners.phrases.failed), lambda: self.enter("responding"))
         except Exception as failure:  # as above
             again = first_cause(failure)
-            if _cancelled():
+            if ending():
                 turn.interrupted = True
                 raise asyncio.CancelledError from None
             trace = None if isinstance(again, AvatardError) else again
             log.error("turn %d: nor could it apologise: %s", turn.request.turn, again, exc_info=trace)
-
-
-def _cancelled() -> bool:
-    """Whether this task was told to end: an error on the way out goes before the cancel itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -12,6 +12,12 @@ T = TypeVar("T")
 _END: Any = object()
 
 
+def ending() -> bool:
+    """Whether this task was told to end: an error on the way out goes before the cancel itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Lookahead:
     """Lets a stage work a bounded way ahead of whoever reads it."""
 

@@ -30,6 +30,10 @@ class Visitor:
         """Hear a request now."""
         await self._orders.listen()
 
+    async def test_wake_word(self) -> dict[str, str]:
+        """Nothing that a visitor may do."""
+        raise Refused("a visitor cannot have the wake words tested")
+
     async def stop(self) -> None:
         """End what is going on."""
         await self._orders.stop()

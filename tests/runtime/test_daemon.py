@@ -402,7 +402,7 @@ async def test_listening_goes_on_after_a_failure(box: Daemons, monkeypatch: Patc
         return await usual(self, *args)
 
     monkeypatch.setattr(part, name, once)
-    monkeypatch.setattr("avatard.talk.listening.RETRY_FIRST", 0.1)
+    monkeypatch.setattr("avatard.talk.watch.RETRY_FIRST", 0.1)
     async with box.running(monkeypatch, microphone=script):
         problem = Problem("microphone", "wake_word (scripted) failed: its process ended")
         await box.until(lambda: problem in box.news)

@@ -39,7 +39,7 @@ class Rest:
                 self._exchange("wake_word", now)
             case StateChanged("processing" | "responding") if self._cause is None:
                 self._exchange("say", now)
-            case StateChanged("idle"):
+            case StateChanged("idle" | "error"):
                 self.busy, self._cause, self.since = False, None, now
             case Touched():
                 self._happened("touch", now)

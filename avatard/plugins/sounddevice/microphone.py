@@ -1,8 +1,9 @@
-"""The sound card's microphone: any rate and channel count in, 16 kHz mono out."""
+"""A microphone of this machine, through the sound server or PortAudio. A device that went away is found by name."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -14,15 +15,22 @@ import numpy as np
 from avatard.api.context import PluginContext
 from avatard.api.errors import NotReady
 from avatard.api.flow import LISTEN_RATE, AudioFrame, Samples
+from avatard.api.portaudio import STREAMS
 from avatard.api.stages import Microphone
+from avatard.plugins.sounddevice.aside import aside
+from avatard.plugins.sounddevice.card import DeviceList
+from avatard.plugins.sounddevice.choosing import opened
 from avatard.plugins.sounddevice.config import MicrophoneConfig
+from avatard.plugins.sounddevice.recorder import FRAME, Recorder
 
-FRAME = 1024
-"""Samples: 64 ms; half as many wake-ups of an idle box as Silero's 32 ms would need"""
+log = logging.getLogger(__name__)
+
 KEPT = 64
 """Callbacks that may wait to be read (2 s); then the oldest goes and is counted."""
-GONE = 2.0
+GONE = 3.0
 """Seconds without a callback after which the device counts as gone."""
+CLOSE_LIMIT = 2.0
+"""Seconds that closing may take; a driver that takes longer is left to itself."""
 
 
 class SoundMicrophone:
@@ -30,10 +38,13 @@ class SoundMicrophone:
 
     live = True
 
-    def __init__(self, device: str) -> None:
-        """Use the device whose name contains ``device``; the default where it is empty."""
+    def __init__(self, config: MicrophoneConfig) -> None:
+        """Use the device whose name contains ``device``; the system's where that is empty."""
         self.dropped = 0
-        self._device = device
+        """Frames that nobody read in time, and overruns that the device told of."""
+        self.watched = config.watch
+        self._device, self._channel = config.device, config.channel
+        self._devices: DeviceList | None = None
 
     async def frames(self) -> AsyncIterator[AudioFrame]:
         """Open the device and yield 64 ms frames.
@@ -44,66 +55,58 @@ class SoundMicrophone:
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
         pieces: deque[tuple[Samples, float]] = deque(maxlen=KEPT)
+        ends: list[str] = []
 
-        def heard(data: Any, _count: int, _time: Any, _status: Any) -> None:
-            if len(pieces) == KEPT:
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(arrived.set)
+
+        def heard(samples: Samples, lost: bool) -> None:
+            if lost or len(pieces) == KEPT:
                 self.dropped += 1
-            mono = data[:, 0] if data.shape[1] == 1 else data.astype(np.int32).mean(axis=1).astype(np.int16)
-            pieces.append((mono.copy(), time.monotonic()))
-            loop.call_soon_threadsafe(arrived.set)
+            pieces.append((samples, time.monotonic()))
+            tell()
 
-        stream, rate = self._open(heard)
-        cutter = Cutter(rate)
+        def ended(why: str) -> None:
+            ends.append(why)
+            tell()
+
+        recorder = await self._open(heard, ended)
+        cutter = Cutter(recorder.rate)
+        log.debug("microphone: opened: %s, %d Hz", recorder.name, recorder.rate)
         try:
             while True:
                 arrived.clear()
                 while pieces:
                     for frame in cutter.feed(*pieces.popleft()):
                         yield frame
+                if ends:
+                    raise NotReady(f"microphone {self._device or '(default)'}: {ends[0]}")
                 try:
                     await asyncio.wait_for(arrived.wait(), GONE)
                 except TimeoutError as late:
                     name = self._device or "(default)"
                     raise NotReady(f"microphone {name}: no sound for {GONE:.0f} s; unplugged?") from late
         finally:
-            stream.abort()
-            stream.close()
+            await _closed(recorder)
 
-    def _open(self, heard: Any) -> tuple[Any, int]:
-        try:
-            import sounddevice as sd
-        except OSError as err:
-            raise NotReady(f"microphone: {err}; install it: sudo apt install libportaudio2") from err
-        try:
-            info: Any = sd.query_devices(self._device or None, "input")
-            rate = LISTEN_RATE if _takes(sd, info["index"], LISTEN_RATE) else int(info["default_samplerate"])
-            channels = 1 if _takes(sd, info["index"], rate) else min(2, int(info["max_input_channels"]))
-            stream = sd.InputStream(
-                samplerate=rate, channels=channels, dtype="int16", device=info["index"],
-                blocksize=rate * FRAME // LISTEN_RATE, callback=heard,
-            )  # fmt: skip
-            stream.start()
-        except (sd.PortAudioError, ValueError) as err:
-            names = ", ".join(d["name"] for d in sd.query_devices() if d["max_input_channels"]) or "none"
-            _forget_devices(sd)
-            raise NotReady(f"microphone {self._device or '(default)'}: {err}; microphones: {names}; "
-                           "choose one with 'device:'") from err  # fmt: skip
-        return stream, rate
+    async def _open(self, heard: Any, ended: Any) -> Recorder:
+        if self._devices is None:
+            self._devices = DeviceList()
+        devices = self._devices
+        if devices.stale():
+            STREAMS.give_way()
+        return await aside(
+            "microphone", lambda: opened(self._device, self._channel, devices, heard, ended), lambda one: one.close()
+        )
 
 
-def _takes(sd: Any, index: int, rate: int) -> bool:
+async def _closed(recorder: Recorder) -> None:
     try:
-        sd.check_input_settings(device=index, channels=1, samplerate=rate, dtype="int16")
-    except (sd.PortAudioError, ValueError):
-        return False
-    return True
-
-
-def _forget_devices(sd: Any) -> None:
-    """Let PortAudio look again: it reads the list of devices only when it starts (python-sounddevice#125)."""
-    if getattr(sd, "_initialized", 0):
-        sd._terminate()
-        sd._initialize()
+        async with asyncio.timeout(CLOSE_LIMIT):
+            await aside("microphone", recorder.close)
+    except TimeoutError:
+        return
 
 
 class Cutter:
@@ -137,4 +140,4 @@ class Cutter:
 @asynccontextmanager
 async def async_setup(context: PluginContext, config: MicrophoneConfig) -> AsyncIterator[Microphone]:
     """The device is opened while it is listened to."""
-    yield SoundMicrophone(config.device)
+    yield SoundMicrophone(config)

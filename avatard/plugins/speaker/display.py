@@ -19,6 +19,8 @@ AHEAD = 4 * 1920
 """Samples that may wait for the device: 0.16 s."""
 LINGER_LIMIT = 30.0
 """Seconds within which the device is looked at again."""
+CHIME = 1.0
+"""Seconds that a chime sounds, at most."""
 LOOK = 0.02
 """Seconds between looks at the device's clock."""
 
@@ -105,10 +107,14 @@ class Speaker:
         if self._output is not None and not self._output.alive:
             self._close()
         if self._output is None:
-            self._output = Output(self._config.device, self._played)
+            self._output = Output(self._config.device, self._played, self._give_way)
             self._output.volume = self._volume
         self._used = time.monotonic()
         return self._output
+
+    def _give_way(self) -> None:
+        if not self._busy and time.monotonic() - self._used > CHIME:
+            self._close()
 
     def _close(self) -> None:
         self._reached = self.shown

@@ -12,6 +12,7 @@ import numpy as np
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import SPEECH_RATE, Samples
+from avatard.api.portaudio import STREAMS
 
 Played = Callable[[Samples, float], None]
 """What was given to the device, and when, monotonic seconds."""
@@ -37,8 +38,15 @@ def portaudio() -> Any:
 class Output:
     """Plays what is put into it; its own thread is PortAudio's."""
 
-    def __init__(self, device: str, played: Played | None = None) -> None:
-        """Open the device; ``played`` is told what it is given.
+    def __init__(
+        self, device: str, played: Played | None = None, give_way: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open the device.
+
+        Args:
+            device: a part of its name.
+            played: is told what the device is given.
+            give_way: closes it where nothing sounds, so that the list of devices can be read again.
 
         Raises:
             NotReady: it is absent or busy.
@@ -53,14 +61,17 @@ class Output:
         self._answer: deque[Samples] = deque()
         self._chime: Samples = np.zeros(0, np.int16)
         try:
-            self._stream = sd.OutputStream(
-                samplerate=SPEECH_RATE, channels=1, dtype="int16", device=device or None, latency=LATENCY,
-                callback=self._give,
-            )  # fmt: skip
-            self._stream.start()
+            self._stream = self._started(sd, device, give_way)
         except (sd.PortAudioError, ValueError) as err:
-            names = ", ".join(d["name"] for d in sd.query_devices() if d["max_output_channels"]) or "none"
-            raise NotReady(REFUSAL.format(err, names)) from err
+            try:
+                # It may have come after the list of devices was read.
+                again = self._started(sd, device, give_way) if STREAMS.anew(sd) else None
+            except (sd.PortAudioError, ValueError):
+                again = None
+            if again is None:
+                names = ", ".join(d["name"] for d in sd.query_devices() if d["max_output_channels"]) or "none"
+                raise NotReady(REFUSAL.format(err, names)) from err
+            self._stream = again
         self.latency = float(self._stream.latency)
 
     @property
@@ -92,8 +103,21 @@ class Output:
 
     def close(self) -> None:
         """Close the device, dropping what it has not played."""
-        self._stream.abort()
-        self._stream.close()
+        try:
+            self._stream.abort(ignore_errors=True)
+            self._stream.close(ignore_errors=True)
+        finally:
+            STREAMS.closed(self)
+
+    def _started(self, sd: Any, device: str, give_way: Callable[[], None]) -> Any:
+        with STREAMS.lock:
+            stream = sd.OutputStream(
+                samplerate=SPEECH_RATE, channels=1, dtype="int16", device=device or None, latency=LATENCY,
+                callback=self._give,
+            )  # fmt: skip
+            stream.start()
+            STREAMS.opened(self, give_way)
+        return stream
 
     def _give(self, out: Any, count: int, _time: Any, _status: Any) -> None:
         sound = np.zeros(count, np.int32)

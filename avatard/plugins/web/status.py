@@ -45,7 +45,8 @@ class Condition:
         if status is None:
             why.append("the daemon is starting, or reads its configuration again")
         elif status.state == "error":
-            why.append("the last turn failed: " + status.problems.get("turn", "see the log"))
+            deaf = status.problems.get("microphone")
+            why.append(deaf or "the last turn failed: " + status.problems.get("turn", "see the log"))
         if health is not None and health.stuck:
             why.append("shows no life: " + ", ".join(health.stuck))
         problems = status.problems if status is not None else {}

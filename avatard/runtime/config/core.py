@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from typing import Literal, Self
 
@@ -29,6 +30,19 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
     speech_floor_db: float = Field(
         20, ge=6, le=60, description="a voice this far below the request's loudest is background, dB"
     )
+    self_test: datetime.time | None = Field(
+        datetime.time(4), description="when it tests each day whether its wake words are heard, HH:MM; off: never"
+    )
+
+    @field_validator("self_test", mode="before")
+    @classmethod
+    def _clock(cls, value: object) -> object:
+        """YAML takes ``off`` for False and 14:30 for a number of minutes."""
+        if value in (False, "off"):
+            return None
+        if isinstance(value, int) and 0 <= value < 24 * 60:
+            return datetime.time(value // 60, value % 60)
+        return value
 
 
 class Sessions(BaseModel, frozen=True, extra="forbid"):
