@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avatard.api.flow import FPS, FRAME_SAMPLES, LISTEN_RATE, SPEECH_RATE, AudioFrame, VideoFrame
-from avatard.runtime.config import Configuration, ConfigProblems, from_mapping, load
+from avatard.runtime.config import ConfigProblems, Configuration, from_mapping, load
 from avatard.runtime.config.schema import json_schema
 from avatard.runtime.house import open_house
 from avatard.talk import lag
