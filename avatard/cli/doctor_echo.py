@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from avatard.api.echo import EchoStream
+from avatard.api.echo import Audible, EchoStream
 from avatard.api.errors import NotReady
 from avatard.api.flow import LISTEN_RATE, SPEECH_RATE, AudioFrame, Samples
 from avatard.cli import chirps
-from avatard.cli.doctor_sound import BEFORE, Played, audible, loudspeaker, play_on, recorded
+from avatard.cli.doctor_sound import BEFORE, loudspeaker, recorded
 from avatard.cli.examination import Examination
 from avatard.cli.findings import Finding
+from avatard.cli.playing import Played, play_on
 from avatard.runtime.timing import lag_of
 from avatard.talk.displays import Displays
 from avatard.talk.played import Played as Reference
@@ -25,6 +26,8 @@ SECONDS, JUDGED = 9.0, 4.0
 """Seconds that are played, and of those the last that count: the cancellers have learned the room by then."""
 ENOUGH_DB = 10.0
 """So much should the best canceller take; wake words over our own voice are found from there on."""
+SECOND = 16
+"""Frames"""
 HEARD = 4.0
 """Times the room's own power that an echo must have to be measured."""
 
@@ -44,7 +47,7 @@ async def echo(visit: Examination) -> list[Finding]:
         async with visit.opened(visit.entries("microphone")[0], entry, *cancels) as (microphone, sink, *engines):
             if not microphone.live:
                 return [_unmeasured("the microphone is a recording", "use a real one:\n  microphone: sounddevice")]
-            if not audible(sink):
+            if not isinstance(sink, Audible):
                 why = f"{entry.platform} does not tell what it plays"
                 return [_unmeasured(why, "take a display that does, or the system's canceller (docs/echo.md):\n"
                                     "  display: {platform: speaker}")]  # fmt: skip
@@ -113,8 +116,13 @@ def judged(
     if echoes < HEARD * quiet + 1:
         return _unmeasured("the microphone hardly hears the loudspeaker, so there is little to cancel",
                            "mend the row 'loop' first, or turn the loudspeaker up:\n  alsamixer")  # fmt: skip
-    taken = {name: round(10 * float(np.log10(echoes / max(power([left[n][i] for n in loud]), 1.0))), 1)
-             for i, name in enumerate(names)}  # fmt: skip
+    def took(index: int) -> float:
+        """The median of what it took in a second: a sound card that skips costs one of them."""
+        parts = [loud[at : at + SECOND] for at in range(0, len(loud), SECOND)]
+        pairs = [(power([frames[n].samples for n in part]), power([left[n][index] for n in part])) for part in parts]
+        return round(float(np.median([10 * np.log10(max(a, 1.0) / max(b, 1.0)) for a, b in pairs])), 1)
+
+    taken = {name: took(index) for index, name in enumerate(names)}
     best = max(taken.values())
     what = "takes " + ", ".join(f"{name} {db:.0f} dB" for name, db in taken.items())
     what += f"; the system has one too: {system}" if system else ""

@@ -21,9 +21,10 @@ from avatard.api.flow import (
     SpeechAudio,
     Transcript,
 )
-from avatard.cli.doctor_sound import frames
+from avatard.cli.doctor_wake import wake_word
 from avatard.cli.examination import FRAME, Examination, frames_of
 from avatard.cli.findings import Finding
+from avatard.cli.playing import frames
 from avatard.runtime.config import PlatformEntry
 
 QUESTIONS = {
@@ -35,8 +36,7 @@ SAYINGS = {
     "fr": "Il est quatre heures dix. La lumière est allumée.", "es": "Son las cuatro y diez. La luz está encendida.",
     "zh": "现在四点十分。厨房的灯开着。",
 }  # fmt: skip
-ASKERS = ("en-us+m3", "en-us", "en-us+f3", "en-gb")
-"""espeak-ng's voices that say a wake phrase, one after another, until it is found."""
+ASKER = "en-us+m3"
 SHARE = 0.7
 """Of real time; what takes more has nothing left for the others."""
 WARM, COUNTED = 5, 50
@@ -60,35 +60,6 @@ def judge(part: str, share: float, what: str, fix: str, figures: dict[str, Any])
     return Finding(part, "ok" if share <= SHARE else "warning", what, "" if share <= SHARE else fix, figures)
 
 
-async def wake_word(visit: Examination, entry: PlatformEntry) -> list[Finding]:
-    """Let a voice say each phrase, and see that it is found."""
-    async with visit.opened(entry) as (detector,):
-        found = {phrase: await heard_phrase(visit, detector, phrase) for phrase in visit.phrases}
-    figures = {"heard": found}
-    lost = [phrase for phrase, voices in found.items() if not voices]
-    if not lost and found:
-        return [Finding("wake word", "ok", f"{entry.platform} hears {', '.join(found)}", "", figures)]
-    if not found:
-        return [Finding("wake word", "warning", f"{entry.platform}: no phrase has a name to be said",
-                        "name one under 'wake_word:'\n  phrases: [okay_nabu]", figures)]  # fmt: skip
-    state: Any = "failed" if len(lost) == len(found) else "warning"
-    fix = ("say it to the box yourself: this was a synthetic voice; then lower its threshold, or take another phrase:\n"
-           "  wake_word: {platform: microwakeword, phrases: [okay_nabu]}")  # fmt: skip
-    return [Finding("wake word", state, f"{entry.platform} does not hear {', '.join(lost)}", fix, figures)]
-
-
-async def heard_phrase(visit: Examination, detector: Any, phrase: str) -> str:
-    """The voice in which the detector hears a phrase; empty where it hears none of them."""
-    for voice in ASKERS:
-        sound = np.asarray(await visit.voices.say(f"{phrase.replace('_', ' ')}.", voice, 150, 45), np.int16)
-        async with detector.open() as stream:
-            for frame in frames_of(sound, 2.0, 1.0):
-                detected = await stream.feed(frame)
-                if detected is not None and detected.phrase == phrase:
-                    return voice
-    return ""
-
-
 async def vad(visit: Examination, entry: PlatformEntry) -> list[Finding]:
     """Speech is told from silence, and how long a frame takes."""
     sound, _ = await question(visit)
@@ -110,7 +81,7 @@ async def vad(visit: Examination, entry: PlatformEntry) -> list[Finding]:
 async def question(visit: Examination) -> tuple[Samples, str]:
     """Somebody asks for the time, 16 kHz; and the text."""
     text, language = spoken(visit, QUESTIONS)
-    voice = ASKERS[0] if language == "en" else {"zh": "cmn", "fr": "fr-fr"}.get(language, language)
+    voice = ASKER if language == "en" else {"zh": "cmn", "fr": "fr-fr"}.get(language, language)
     return np.asarray(await visit.voices.say(text, voice, 150, 45), np.int16), text
 
 

@@ -17,9 +17,9 @@ from avatard.api.flow import SPEECH_RATE
 from avatard.api.news import Problem, Subscription
 from avatard.api.stages import Patient
 from avatard.cli.doctor_engines import SAYINGS, spoken
-from avatard.cli.doctor_sound import Played, play
 from avatard.cli.examination import Examination, failure
 from avatard.cli.findings import Finding
+from avatard.cli.playing import Played, play
 from avatard.cli.remote import command, find_socket
 from avatard.runtime.budget import budget_of
 from avatard.runtime.config import PlatformEntry, built_in

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from avatard.api.echo import Audible
 from avatard.api.errors import NotReady
-from avatard.api.flow import FPS, FRAME_SAMPLES, AudioFrame, Samples, VideoFrame
+from avatard.api.flow import AudioFrame, Samples
 from avatard.api.stages import DisplaySink, Microphone
 from avatard.cli import chirps
 from avatard.cli.channels import channel_levels
 from avatard.cli.examination import Examination, failure
 from avatard.cli.findings import Finding
 from avatard.cli.levels import Meter, one_sided
+from avatard.cli.playing import Played, play
 from avatard.runtime.config import PlatformEntry
-from avatard.talk.displays import Displays
-from avatard.talk.lag import Lag
 
 LISTENED = 3.0
 """Seconds that sound in is listened to."""
@@ -148,21 +145,6 @@ async def _looped(visit: Examination, entry: PlatformEntry, sink: DisplaySink) -
     return [out, loop_finding(entry, recording, found, played)]
 
 
-@dataclass
-class Played:
-    """When the chirps were played, by the display's word."""
-
-    handed: float = 0.0
-    """When the first frame was handed over, monotonic seconds."""
-    origins: list[float] = field(default_factory=list)
-    """When it says that its position 0 was heard, as seen again and again."""
-
-    @property
-    def origin(self) -> float:
-        """When it says that the first chirp was heard, monotonic seconds."""
-        return statistics.median(self.origins) if self.origins else self.handed
-
-
 async def _out(visit: Examination, entry: PlatformEntry, sink: DisplaySink, played: Played) -> Finding:
     """Play the chirps."""
     sound, began = chirps.chirps(), time.monotonic()
@@ -174,41 +156,6 @@ async def _out(visit: Examination, entry: PlatformEntry, sink: DisplaySink, play
         fix = "choose the sound card with 'device:' under 'display:'; what there is:\n  aplay -l"
         return Finding("sound out", "failed", f"{what}: no device can have played it", fix, figures)
     return Finding("sound out", "ok", what, "", figures)
-
-
-async def play(
-    visit: Examination, entry: PlatformEntry, sink: DisplaySink, sound: Samples, played: Played, lag: Lag | None = None
-) -> None:
-    """Play a sound on a display as an answer is played, and note when."""
-    async with visit.encoding() as encoder:
-        displays = Displays([(entry.platform, sink)], encoder, lags=[] if lag is None else [lag])
-        await play_on(displays, sound, played, visit.pictures)
-
-
-async def play_on(displays: Displays, sound: Samples, played: Played, pictures: Sequence[Any] = ()) -> None:
-    """Play a sound on displays, and note when."""
-    def first() -> None:
-        played.handed = played.handed or time.monotonic()
-
-    async def watch() -> None:
-        while True:
-            if (shown := displays.shown) > 0:
-                played.origins.append(time.monotonic() - shown)
-            await asyncio.sleep(0.01)
-
-    watching = asyncio.ensure_future(watch())
-    try:
-        await displays.play(frames(sound, pictures), first)
-    finally:
-        watching.cancel()
-
-
-async def frames(sound: Samples, pictures: Sequence[Any] = ()) -> AsyncIterator[VideoFrame]:
-    """A sound as an answer's frames; the pictures go round."""
-    for index in range(math.ceil(len(sound) / FRAME_SAMPLES)):
-        piece = sound[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-        picture = pictures[index % len(pictures)] if len(pictures) else np.full((64, 64, 3), 90, np.uint8)
-        yield VideoFrame(picture, np.pad(piece, (0, FRAME_SAMPLES - len(piece))), index / FPS)
 
 
 def loop_finding(
@@ -235,7 +182,7 @@ def loop_finding(
     if found.missing >= SWALLOWED and options.lead_in_ms < 1000 * found.missing:
         what += f"; the first {1000 * found.missing:.0f} ms were swallowed"
         lines.append(f"    lead_in_ms: {lead}")
-    if delay >= LATE and abs(options.delay_ms - late) > 1000 * LATE / 2:
+    if delay >= LATE and abs(options.delay_ms - late) > 1000 * LATE:
         lines.append(f"    delay_ms: {late}")
     if not lines:
         return Finding("loop", "ok", what, "", figures)
@@ -247,9 +194,3 @@ def loop_finding(
 def rounded(seconds: float, margin: float, step: float) -> int:
     """Milliseconds with a margin, up to the next step."""
     return round(1000 * step * math.ceil(round((seconds + margin) / step, 6)))
-
-
-def audible(sink: Any) -> bool:
-    """Whether a display tells what it plays."""
-    return isinstance(sink, Audible)
-
