@@ -29,6 +29,10 @@ BEFORE, AFTER = 0.7, 1.6
 """Seconds that are recorded before and after what is played: so late may it come."""
 SILENT = ("none", "file", "scripted")
 """Displays that no microphone hears."""
+PATIENCE = 8.0
+"""Seconds on top of a sound's own in which it is played, or the device is stuck"""
+STUCK = "the sound card, or the sound server before it, is stuck; begin it anew, or plug the card in again:\n" \
+        "  systemctl --user restart pipewire pulseaudio\n  aplay -l"
 SWALLOWED, LATE = 0.1, 0.08
 """Seconds of the beginning, and of delay, that are worth a line in the configuration."""
 LISTS = {"sound in": "  arecord -l", "sound out": "  aplay -l"}
@@ -71,7 +75,11 @@ async def recorded(microphone: Microphone) -> AsyncIterator[Recording]:
 
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(read())
-        await heard.wait()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await heard.wait()
+        except TimeoutError as late:
+            raise NotReady(f"the microphone gives nothing for {PATIENCE:.0f} s; is it plugged in?") from late
         yield recording
         reading.cancel()
 
@@ -148,7 +156,12 @@ async def _looped(visit: Examination, entry: PlatformEntry, sink: DisplaySink) -
 async def _out(visit: Examination, entry: PlatformEntry, sink: DisplaySink, played: Played) -> Finding:
     """Play the chirps."""
     sound, began = chirps.chirps(), time.monotonic()
-    await play(visit, entry, sink, sound, played)
+    try:
+        async with asyncio.timeout(chirps.seconds() + PATIENCE):
+            await play(visit, entry, sink, sound, played)
+    except TimeoutError:
+        what = f"{entry.platform}: {chirps.seconds():.1f} s of sound were not played in {time.monotonic() - began:.0f} s"
+        return Finding("sound out", "failed", what, STUCK)
     took = time.monotonic() - began
     figures = {"display": entry.platform, "seconds": round(took, 2), "plays_seconds": round(chirps.seconds(), 2)}
     what = f"{entry.platform} plays: {chirps.seconds():.1f} s of sound took {took:.1f} s"
