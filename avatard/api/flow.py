@@ -83,6 +83,10 @@ class Transcript:
     """0–1; below 1 it is a guess"""
 
 
+MORE = "…"
+"""Stands at the end of what was unsaid where the reply had not all come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One question and what was really said in answer to it."""

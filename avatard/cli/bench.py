@@ -8,13 +8,14 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avatard.api.news import Event, Problem, TurnFinished
-from avatard.cli import bench_echo, bench_lipsync, bench_soak
+from avatard.cli import bench_echo, bench_interrupt, bench_lipsync, bench_soak
 from avatard.cli.conversation import converse, record_questions, write_wav
 from avatard.runtime.config import from_mapping
 from avatard.runtime.house import House, open_house
@@ -24,15 +25,17 @@ from avatard.runtime.process import cpu_seconds, memory_mb
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("bench", help="measure this machine")
-    parser.add_argument("what", choices=("turn", "lipsync", "idle", "soak", "echo"),
+    parser.add_argument("what", choices=("turn", "lipsync", "idle", "soak", "echo", "interrupt"),
                         help="turn: latencies; lipsync: what a picture costs; idle: listening alone; "
-                        "soak: what many turns leave behind; echo: whether it hears itself")  # fmt: skip
+                        "soak: what many turns leave behind; echo: whether it hears itself; "
+                        "interrupt: how soon it is silent")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--rounds", type=int, default=3, help="turn: how often the three questions are asked")
     parser.add_argument("--seconds", type=float, default=30, help="idle: how long to look")
     bench_lipsync.add_arguments(parser)
     bench_soak.add_arguments(parser)
     bench_echo.add_arguments(parser)
+    bench_interrupt.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
         return bench_lipsync.run(args)
     if args.what == "echo":
         return bench_echo.run(args)
-    measures = {"turn": lambda: _turn(args.rounds), "soak": lambda: bench_soak.measure(args.turns)}
+    measures: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
+        "turn": lambda: _turn(args.rounds), "soak": lambda: bench_soak.measure(args.turns),
+        "interrupt": lambda: bench_interrupt.measure(args.interrupts, args.speaker),
+    }  # fmt: skip
     figures = asyncio.run(measures.get(args.what, lambda: _idle(args.seconds))())
     if args.json:
         print(json.dumps(figures))

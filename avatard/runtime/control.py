@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from avatard.api.door import Assistant, Ticket
+from avatard.api.door import Assistant, Ticket, TimerView
 from avatard.api.errors import AvatardError, NotReady, Refused
 from avatard.api.news import News, ReplyText
 
@@ -73,6 +73,13 @@ class Control:
                 await door.mute(bool(request["on"]))
             case "volume":
                 await door.set_volume(int(request["percent"]))
+            case "set_timer":
+                return dataclasses.asdict(await door.set_timer(float(request["seconds"]), _name(request)))
+            case "add_to_timer":
+                seconds = float(request["seconds"])
+                return _found(await door.add_to_timer(seconds, request.get("id"), _name(request)))
+            case "cancel_timer":
+                return _found(await door.cancel_timer(request.get("id"), _name(request)))
             case "status":
                 return dataclasses.asdict(door.status())
             case other:
@@ -84,6 +91,16 @@ def _text(request: dict[str, Any]) -> str:
     if not isinstance(request["text"], str):
         raise Refused("the text must be text")
     return request["text"]
+
+
+def _name(request: dict[str, Any]) -> str:
+    return str(request.get("name", ""))
+
+
+def _found(timer: TimerView | None) -> dict[str, Any]:
+    if timer is None:
+        raise Refused("there is no such timer")
+    return dataclasses.asdict(timer)
 
 
 async def _finished(ticket: Ticket) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from avatard.runtime.config import Configuration, load
 from avatard.runtime.control import Control, control_socket
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.house import House, furnished
-from avatard.runtime.memo import outlive, read_settings, remember
+from avatard.runtime.memo import outlive, settings_outlive
 from avatard.runtime.notify import Notifier, Watchdog
 from avatard.runtime.stories import tell
 
@@ -123,15 +123,13 @@ class Daemon:
     async def _run(self) -> None:
         async with open_foundation(self._configuration) as foundation:
             foundation.door.keeper, self._feed_problem = self, foundation.feed.publish
-            kept = foundation.paths.state / "settings.json"
-            foundation.door.settings = read_settings(kept)
+            settings_outlive(foundation.door.room, foundation.paths.state / "settings.json")
             outlive("timers", foundation.door.timers, foundation.paths.state / "timers.json")
             outlive("sessions", foundation.sessions, foundation.paths.state / "sessions.json")
             watchdog = Watchdog.from_environment(self._notifier, foundation.life.stuck)
             jobs = [
                 foundation.tasks.create_task(watchdog.run(), name="watchdog"),
                 foundation.tasks.create_task(tell(foundation.feed), name="log"),
-                foundation.tasks.create_task(remember(foundation.feed, foundation.door.settings, kept), name="memo"),
             ]
             try:
                 async with Bridges(foundation) as bridges, AsyncExitStack() as control:

@@ -10,8 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from avatard.api.news import SettingChanged
-from avatard.runtime.feed import Feed
+from avatard.talk.orders import Orders
 from avatard.talk.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,15 +42,20 @@ def read_settings(path: Path) -> Settings:
         return Settings()
 
 
-async def remember(feed: Feed, settings: Settings, path: Path) -> None:
-    """Write the settings whenever one has changed, for ever."""
-    with feed.subscribe() as news:
-        async for event in news:
-            if isinstance(event, SettingChanged) and event.name != "screen":
-                try:
-                    write_json(path, asdict(settings))
-                except OSError as err:
-                    log.warning("%s: the settings are not remembered: %s", path, err.strerror)
+def settings_outlive(orders: Orders, path: Path) -> None:
+    """Set them as before the restart, and write them from now on whenever one changes.
+
+    They are on the disk before whoever changed one is told: a house that was muted stays so, whatever befalls it.
+    """
+    orders.settings = read_settings(path)
+
+    def keep(settings: Settings) -> None:
+        try:
+            write_json(path, asdict(settings))
+        except OSError as err:
+            log.warning("%s: the settings would not outlive a restart: %s", path, err.strerror)
+
+    orders.keep = keep
 
 
 class Outliving(Protocol):

@@ -208,6 +208,7 @@ class Door:
             await engine.choose(name)
             setattr(self.settings, what, name)
             setattr(self.settings, f"{what}_instead", self._configured[what])
+            self.room.keep(self.settings)
             self._news.publish(SettingChanged(what, name))
 
     async def _ring(self, timer: Timer) -> Ticket:

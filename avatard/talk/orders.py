@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from avatard.api.door import Ticket
@@ -39,6 +40,8 @@ class Orders:
             session: of all that is said and asked here; the room's: as its sender says.
         """
         self.settings = Settings()
+        self.keep: Callable[[Settings], None] = lambda settings: None
+        """Called with the settings whenever one was changed, before whoever changed it is told."""
         self.seat: Seat | None = None
         self.session = session
         self._news, self._absent, self._source = news, absent, source
@@ -120,6 +123,7 @@ class Orders:
         if self.seat is not None and self.seat.listening is not None:
             self.seat.listening.mute(on)
         if changed:
+            self.keep(self.settings)
             self._news.publish(SettingChanged("mute", on))
 
     async def set_volume(self, percent: int) -> None:
@@ -130,6 +134,7 @@ class Orders:
             self.seat.place.set_volume(percent)
         if percent != self.settings.volume:
             self.settings.volume = percent
+            self.keep(self.settings)
             self._news.publish(SettingChanged("volume", percent))
 
     def _session(self, wanted: str) -> str:

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 
 from avatard.api.context import Pulse
-from avatard.api.errors import AvatardError, Refused, StageFailed, first_cause
+from avatard.api.errors import AvatardError, StageFailed, first_cause
 from avatard.api.flow import WakeDetected
-from avatard.api.news import Problem, State, StateChanged, TurnReport
+from avatard.api.news import Problem, State, StateChanged
 from avatard.talk.displays import Displays
 from avatard.talk.exchanging import Exchanging, Means
 from avatard.talk.requests import Request
@@ -19,6 +19,7 @@ from avatard.talk.sessions import ROOM, Sessions
 from avatard.talk.streams import Hearing
 from avatard.talk.timeline import Timeline
 from avatard.talk.turn import Answer, tokens_of
+from avatard.talk.waiting import Waiting, unheard
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +27,6 @@ CANCEL_LIMIT = 5.0
 """Seconds that a cancelled turn may take to end."""
 TURN_LIMIT = 120.0
 """Seconds without a change or a frame after which a turn is stuck; each stage has a shorter limit of its own."""
-
-DROPPED = "stopped before it began"
-"""What the sender of a queued turn is told."""
 
 _inside: contextvars.ContextVar[int] = contextvars.ContextVar("turn", default=0)
 
@@ -58,7 +56,7 @@ class Place:
         self.current: Request | None = None
         self._means, self._news, self._start = means, means.news, start
         self._task: asyncio.Task[None] | None = None
-        self._queue: list[Request] = []
+        self._waiting = Waiting(means.manners.max_queue, means.news)
         self._switch = asyncio.Lock()
         self._resting = asyncio.Event()
         self._resting.set()
@@ -79,7 +77,7 @@ class Place:
     @property
     def queued(self) -> int:
         """Announcements that wait."""
-        return len(self._queue)
+        return len(self._waiting)
 
     async def wake(self, detected: WakeDetected | None, hearing: Hearing) -> None:
         """A person speaks: end what is going on and hear the request."""
@@ -105,14 +103,11 @@ class Place:
         Raises:
             Refused: the queue is full.
         """
-        if len(self._queue) >= self._means.manners.max_queue:
-            raise Refused(f"{len(self._queue)} announcements wait already (sessions: max_queue)")
-        self._queue.append(request)
-        self._queue.sort(key=lambda r: (-r.priority, r.turn))
+        self._waiting.add(request)
         self._next()
 
     async def interrupt(self) -> None:
-        """End the turn in progress, unless it is the one that asks."""
+        """End the turn in progress, unless it is the one that asks; what waits goes on."""
         async with self._switch:
             if self.current is not None and self.current.turn != _inside.get():
                 await self._end_turn()
@@ -120,17 +115,13 @@ class Place:
 
     async def withdraw(self, turn: int) -> None:
         """End one turn, in progress or queued; its sender is told."""
-        for request in [request for request in self._queue if request.turn == turn]:
-            self._queue.remove(request)
-            _drop(request)
+        self._waiting.drop(turn)
         if self.current is not None and self.current.turn == turn:
             await self.interrupt()
 
     async def stop(self) -> None:
         """End the turn in progress and drop what waits; the senders are told."""
-        dropped, self._queue = self._queue, []
-        for request in dropped:
-            _drop(request)
+        self._waiting.drop()
         await self.interrupt()
 
     def set_volume(self, percent: int) -> None:
@@ -148,8 +139,8 @@ class Place:
         self._recovered()
 
     def _next(self) -> None:
-        if self._task is None and self._queue and not self._switch.locked():
-            self._begin(self._queue.pop(0))
+        if self._task is None and self._waiting and not self._switch.locked():
+            self._begin(self._waiting.next())
 
     def _begin(self, request: Request) -> None:
         self.current = request
@@ -166,7 +157,7 @@ class Place:
             log.error("turn %d did not end within %.0f s of its cancel", request.turn, CANCEL_LIMIT)
         if self._task is task:  # cancelled before its first step: its own clean-up never ran
             self._leave()
-            request.end(TurnReport(request.turn, request.source, interrupted=True))
+            unheard(request, self._news)
 
     def _leave(self) -> None:
         self._task = self.current = None
@@ -200,7 +191,7 @@ class Place:
             await self._apologise(turn, err)
         else:
             self._recovered()
-            if turn.invites and not self._queue:
+            if turn.invites and not self._waiting:
                 self.invite()
         finally:
             if self._task is asyncio.current_task():  # or it was stuck, and another has taken its place
@@ -236,10 +227,6 @@ class Place:
                 raise asyncio.CancelledError from None
             trace = None if isinstance(again, AvatardError) else again
             log.error("turn %d: nor could it apologise: %s", turn.request.turn, again, exc_info=trace)
-
-
-def _drop(request: Request) -> None:
-    request.end(TurnReport(request.turn, request.source, interrupted=True, error=DROPPED))
 
 
 def _cancelled() -> bool:

@@ -16,7 +16,7 @@ from avatard.api.door import Ticket
 from avatard.api.errors import AvatardError, Refused
 from avatard.api.news import News, TimersChanged, TimerView, TurnReport
 from avatard.talk.orders import Orders
-from avatard.talk.place import DROPPED
+from avatard.talk.waiting import DROPPED
 
 log = logging.getLogger(__name__)
 

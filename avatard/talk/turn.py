@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import cast
 
 from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import ReplyToken, Sentence, SpeechAudio, VideoFrame
+from avatard.api.flow import MORE, ReplyToken, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.talk.plain import said
 from avatard.talk.reels import Filming, Reel
@@ -48,6 +48,7 @@ class Answer:
         self.text = ""
         self.spoken = Spoken()
         self.complete = False
+        self._replied = False
         self._turn, self._voice, self._news = turn, voice, news
         self._timeline, self._language = timeline, language
         self._told = 0
@@ -55,9 +56,12 @@ class Answer:
 
     @property
     def unsaid(self) -> str:
-        """What was still to be said, from the sentence on that was cut off."""
-        heard = {sentence.index for sentence in self.spoken.sentences(self._voice.displays.shown, self.complete)}
-        return " ".join(s.text for s in self._sentences if not (self.complete or s.aside or s.index in heard))
+        """What was still to be said, from the sentence on that was cut off; ``MORE`` ends what had not all come."""
+        if self.complete:
+            return ""
+        heard = {sentence.index for sentence in self.spoken.sentences(self._voice.displays.shown, False)}
+        rest = [s.text for s in self._sentences if not (s.aside or s.index in heard)]
+        return " ".join(rest if self._replied else [*rest, MORE])
 
     @property
     def asks(self) -> bool:
@@ -145,6 +149,7 @@ class Answer:
                 self.text += token.text
                 self._news.publish(ReplyText(self._turn, token.text))
                 yield token
+        self._replied = True
         self._news.publish(Replied(self._turn, self.text.strip()))
 
     async def _noting(self, sentences: AsyncGenerator[Sentence, None]) -> AsyncGenerator[Sentence, None]:

@@ -27,6 +27,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "turn on the kitchen light": ("Switch", {"state": "on", "room": "kitchen"}), "louder": ("Louder", {}),
         "set a timer for five minutes": ("SetTimer", MINUTE), "set a timer for half an hour": ("SetTimer", HALF),
         "set a pizza timer for five minutes": ("SetTimer", MINUTE | {"name": "pizza"}), "stop": ("Stop", {}),
+        "go on": ("GoOn", {}), "keep talking": ("GoOn", {}), "continue": ("GoOn", {}),
         "cancel the pizza timer": ("CancelTimer", {"name": "pizza"}), "how long is left": ("TimerLeft", {}),
         "set a timer for two hours and ten minutes": ("HassStartTimer", {"hours": 2, "minutes": 10}),
         "Please set the volume to 50 %.": ("SetVolume", {"number": 50}),
@@ -39,6 +40,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "Stell einen Timer auf fünf Minuten": ("SetTimer", MINUTE), "Timer eine halbe Stunde": ("SetTimer", HALF),
         "Stell einen Pizza Timer auf fünf Minuten": ("SetTimer", MINUTE | {"name": "Pizza"}),
         "Timer eine Minute": ("SetTimer", {"number": 1, "unit": 60}), "Brich den Timer ab": ("CancelTimer", {}),
+        "Weiter!": ("GoOn", {}), "Sprich bitte weiter": ("GoOn", {}), "fahr fort": ("GoOn", {}),
         "Wie lange läuft der Timer noch?": ("TimerLeft", {}), "Vergiss es": ("Nevermind", {}),
         "Stelle bitte einen 5-Minuten-Timer.": ("SetTimer", MINUTE), "Lautstärke 50%": ("SetVolume", {"number": 50}),
         "Starte einen Timer für zwei Stunden und zehn Minuten": ("HassStartTimer", {"hours": 2, "minutes": 10}),
@@ -53,6 +55,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "pon un temporizador de una hora": ("SetTimer", {"number": 1, "unit": 3600}),
         "Por favor, apaga la luz": ("Switch", {"state": "off"}), "volumen 50%": ("SetVolume", {"number": 50}),
         "cancela el temporizador": ("CancelTimer", {}), "¿Cuánto tiempo queda?": ("TimerLeft", {}),
+        "Continúa, por favor": ("GoOn", {}), "sigue": ("GoOn", {}), "continua": ("GoOn", {}),
     },
     "fr": {
         "Quelle heure est-il ?": ("Time", {}), "Quel jour sommes-nous ?": ("Date", {}), "stop": ("Stop", {}),
@@ -66,6 +69,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "mets un minuteur de vingt-et-une minutes": ("SetTimer", {"number": 21, "unit": 60}),
         "Allume la lumière, s'il te plaît": ("Switch", {"state": "on"}), "volume 50 %": ("SetVolume", {"number": 50}),
         "annule le minuteur": ("CancelTimer", {}), "combien de temps reste-t-il": ("TimerLeft", {}),
+        "Continue, s'il te plaît": ("GoOn", {}), "vas-y, continue": ("GoOn", {}),
     },
     "zh": {
         "现在几点了？": ("Time", {}), "今天星期几": ("Date", {}), "停": ("Stop", {}), "大声一点": ("Louder", {}),
@@ -77,6 +81,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "把音量设为 50%": ("SetVolume", {"number": 50}), "请开灯": ("Switch", {"state": "on"}),
         "计时两分钟": ("SetTimer", {"number": 2, "unit": 60}), "取消计时器": ("CancelTimer", {}),
         "还剩多久": ("TimerLeft", {}),
+        "继续": ("GoOn", {}), "请接着说": ("GoOn", {}), "继续说下去": ("GoOn", {}),
     },
 }  # fmt: skip
 JOKES = {

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from avatard.api.news import SettingChanged
 from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
 from avatard.runtime.house import open_house
-from avatard.runtime.memo import read_settings, remember, write_json
+from avatard.runtime.memo import read_settings, settings_outlive, write_json
+from avatard.talk.orders import Orders
 from avatard.talk.settings import Settings
 
 
-async def test_they_are_written_when_they_change(tmp_path: Path) -> None:
-    feed, settings, path = Feed(), Settings(), tmp_path / "state" / "settings.json"
-    job = asyncio.create_task(remember(feed, settings, path))
-    await asyncio.sleep(0)
-    settings.muted, settings.volume, settings.voice = True, 35, "en-gb+f2"
-    feed.publish(SettingChanged("volume", 35))
-    for _ in range(100):
-        await asyncio.sleep(0.01)
-        if path.exists():
-            break
-    job.cancel()
-    assert read_settings(path) == Settings(True, 35, "en-gb+f2")
+async def test_they_are_written_before_their_sender_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "settings.json"
+    orders = Orders(Feed(), "")
+    settings_outlive(orders, path)
+    await orders.mute(True)
+    assert read_settings(path) == Settings(muted=True)
+    await orders.set_volume(35)
+    assert read_settings(path) == Settings(muted=True, volume=35)
     assert [p.name for p in path.parent.iterdir()] == ["settings.json"]
+    again = Orders(Feed(), "")
+    settings_outlive(again, path)
+    assert (again.settings.muted, again.settings.volume) == (True, 35)
+
+
+async def test_a_full_disk_mutes_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (blocked := tmp_path / "a file").write_text("")
+    orders = Orders(Feed(), "")
+    settings_outlive(orders, blocked / "settings.json")
+    await orders.mute(True)
+    assert orders.settings.muted and "outlive" in caplog.text
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"volume": 300}', b'{"volume": "loud"}', b'{"muted": 1}', b"\xff",

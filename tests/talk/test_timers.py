@@ -21,8 +21,8 @@ from avatard.runtime.config import Configuration
 from avatard.runtime.feed import Feed
 from avatard.runtime.house import House, open_house
 from avatard.runtime.memo import outlive
-from avatard.talk.place import DROPPED
 from avatard.talk.timers import STALE, Timer, Timers
+from avatard.talk.waiting import DROPPED
 
 Scripted = Callable[..., Configuration]
 

@@ -10,7 +10,7 @@ from typing import Any
 from avatard.api.context import Model, PluginContext
 from avatard.api.door import Assistant, TimerView
 from avatard.api.errors import Refused
-from avatard.api.flow import ReplyToken, SessionView, SpokenGrammar, Transcript
+from avatard.api.flow import MORE, ReplyToken, SessionView, SpokenGrammar, Transcript
 from avatard.api.stages import Responder
 from avatard.plugins.intents.config import ConversationConfig
 from avatard.plugins.intents.engine import IntentsEngine, grammar
@@ -71,6 +71,8 @@ class IntentsResponder:
                 return await self._volume(max(0, self._assistant.status().volume - STEP))
             case "Repeat":
                 return next((e.said for e in reversed(session.history) if e.said), words.say("nothing_said"))
+            case "GoOn":
+                return self._rest(session)
             case "Stop" | "Nevermind":
                 await self._assistant.stop()
                 return ""
@@ -78,6 +80,13 @@ class IntentsResponder:
                 return words.say(SPOKEN[intent], persona=self._persona)
             case kind:
                 return await self._timer(kind, slots)
+
+    def _rest(self, session: SessionView) -> str | None:
+        """What an interrupt left unsaid; None where another responder is left to think of it."""
+        rest = next((e.unsaid for e in reversed(session.history) if e.said or e.unsaid), "")
+        if not self._alone and (not rest or rest.endswith(MORE)):
+            return None
+        return rest.removesuffix(MORE).strip() or self._wording.say("had_finished")
 
     async def _volume(self, percent: int) -> str:
         await self._assistant.set_volume(percent)

@@ -36,6 +36,8 @@ class Speaker:
         self._volume = 1.0
         self._output: Output | None = None
         self._base = 0
+        self._reached = 0.0
+        """What ``shown`` was when the device was closed."""
         self._used = 0.0
         self._busy = False
         self._played: Played | None = None
@@ -44,11 +46,12 @@ class Speaker:
     def shown(self) -> float:
         """Seconds of the answer that were heard: what the device took, less what it still buffers."""
         if self._output is None:
-            return 0.0
+            return self._reached
         return max(0.0, (self._output.played - self._base) / SPEECH_RATE - self._output.latency)
 
     async def play(self, stream: AsyncIterator[VideoFrame] | AsyncIterator[EncodedChunk]) -> None:
         """Play; return when the last sample was heard. When cancelled, it is silent at once."""
+        self._reached = 0.0
         output = self._open()
         output.clear()
         self._base, self._busy = output.played, True
@@ -108,6 +111,7 @@ class Speaker:
         return self._output
 
     def _close(self) -> None:
+        self._reached = self.shown
         output, self._output = self._output, None
         if output is not None:
             output.close()
