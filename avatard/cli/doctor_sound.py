@@ -160,7 +160,8 @@ async def _out(visit: Examination, entry: PlatformEntry, sink: DisplaySink, play
         async with asyncio.timeout(chirps.seconds() + PATIENCE):
             await play(visit, entry, sink, sound, played)
     except TimeoutError:
-        what = f"{entry.platform}: {chirps.seconds():.1f} s of sound were not played in {time.monotonic() - began:.0f} s"
+        took = time.monotonic() - began
+        what = f"{entry.platform}: {chirps.seconds():.1f} s of sound were not played in {took:.0f} s"
         return Finding("sound out", "failed", what, STUCK)
     took = time.monotonic() - began
     figures = {"display": entry.platform, "seconds": round(took, 2), "plays_seconds": round(chirps.seconds(), 2)}
