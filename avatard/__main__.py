@@ -8,12 +8,13 @@ import sys
 
 from avatard import __version__
 from avatard.api.errors import AvatardError, ConfigError
-from avatard.cli import bench, check, demo, faces, models, plugins, remote, run, say, shapes
+from avatard.cli import bench, check, demo, doctor, faces, models, plugins, remote, run, say, shapes
 
 EPILOG = """first steps:
   avatard demo                 a spoken question in, a talking face out: demo/demo.mp4
   avatard say "Hello." --out hello.mp4
   avatard check                every error in the configuration
+  avatard doctor               what works on this machine, and what to do about what does not
   avatard run                  the daemon
 """
 
@@ -26,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"avatard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, demo, say, remote, check, shapes, faces, models, plugins, bench):
+    for command in (run, demo, say, remote, check, doctor, shapes, faces, models, plugins, bench):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s")

@@ -17,6 +17,7 @@ from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
 from avatard.runtime.selftest import SelfTest, absent
+from avatard.runtime.timing import lag_of
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
@@ -114,7 +115,8 @@ class _Builder:
         tts: Ranking[SpeechSynthesizer] = self._ranking("tts")
         render: Ranking[LipSyncRenderer] = self._ranking("render")
         sinks = [(e.platform, await opener.open(e)) for e in self._entries("display")]
-        displays = Displays(sinks, encoder, self._foundation.guests)
+        lags = [lag_of(entry.options) for entry in self._entries("display")]
+        displays = Displays(sinks, encoder, self._foundation.guests, lags)
         unseen = await opener.open(built_in("none", "render"))
         ladder = Ladder(render, self._feed)
         phrases = opener.kept("phrases", Phrases(core.memory.cache_mb))

@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 import avatard.plugins
 from avatard.api.errors import ConfigError
 from avatard.runtime.custom import PACKAGE, mount
+from avatard.runtime.timing import timed
 
 CUSTOM = "custom_plugins"
 """The folder beside the configuration file that holds a household's own plugins."""
@@ -128,14 +129,15 @@ def missing(manifest: Manifest) -> list[str]:
 
 
 def schema_for(manifest: Manifest, domain: str) -> Any:
-    """The pydantic model of the plugin's options for this domain; imports its ``config`` module alone.
+    """The pydantic model of the options for this domain, the core's included; imports its ``config`` module alone.
 
     Raises:
         ConfigError: the plugin has none.
     """
     file = manifest.folder / "config.py"
     try:
-        return import_module(f"{manifest.package}.config").SCHEMAS[domain]
+        schema = import_module(f"{manifest.package}.config").SCHEMAS[domain]
+        return timed(schema) if domain == "display" else schema
     except (ImportError, AttributeError, KeyError) as err:
         raise ConfigError(f"{file}: SCHEMAS[{domain!r}] is missing: {err}") from err
     except Exception as err:  # a stranger's module may fail in any way

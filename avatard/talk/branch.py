@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 LEAD_FRAMES = 2
@@ -49,7 +49,7 @@ class Branch:
         self._frames.append(frame)
         self._changed.set()
 
-    async def frames(self) -> AsyncIterator[Any]:
+    async def frames(self) -> AsyncGenerator[Any, None]:
         """Yield the frames to their end."""
         while True:
             while not self._frames:

@@ -6,14 +6,16 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import cast
 
 from avatard.api.echo import Audible
 from avatard.api.errors import AvatardError, NotReady
-from avatard.api.flow import EncodedChunk, Samples, VideoFrame
+from avatard.api.flow import FPS, SPEECH_RATE, EncodedChunk, Samples, VideoFrame
 from avatard.api.stages import DisplaySink, Follower, Patient, Screen, VideoEncoder
 from avatard.talk.branch import Branch
 from avatard.talk.guests import Guests
+from avatard.talk.lag import Lag, Lags, later, led_in
 from avatard.talk.played import Played
 from avatard.talk.ranking import Ranking
 from avatard.talk.reels import Filming, Reel
@@ -28,10 +30,14 @@ class Displays:
     """All displays of a place as one."""
 
     def __init__(
-        self, sinks: Sequence[tuple[str, DisplaySink]], encoder: Ranking[VideoEncoder], guests: Guests | None = None
-    ) -> None:
-        """Take (name, display) pairs, of which the first is the clock, and who joins them for a while."""
+        self, sinks: Sequence[tuple[str, DisplaySink]], encoder: Ranking[VideoEncoder], guests: Guests | None = None,
+        lags: Sequence[Lag] = (),
+    ) -> None:  # fmt: skip
+        """Take (name, display) pairs, of which the first is the clock, who joins them for a while, and their lags."""
         self._own = list(sinks)
+        self._lags = Lags([sink for _, sink in sinks], lags)
+        self._lead = 0
+        """Silent frames before this answer"""
         self._guests = guests or Guests()
         self._clock: DisplaySink | None = None
         self.played = self._told()
@@ -44,7 +50,7 @@ class Displays:
         """Have the first display tell that can: two loudspeakers' sounds cannot be laid into one."""
         for _, sink in self._own:
             if isinstance(sink, Audible):
-                played = Played()
+                played = Played(self._lags.of(sink).delay)
                 sink.tell(played.add)
                 return played
         return None
@@ -71,7 +77,17 @@ class Displays:
     @property
     def shown(self) -> float:
         """How far the answer was really heard, seconds."""
-        return self._clock.shown if self._clock is not None else 0.0
+        return max(0.0, self._position - self._lead / FPS)
+
+    @property
+    def _position(self) -> float:
+        """The same with the lead-in."""
+        return max(0.0, self._clock.shown - self._lags.of(self._clock).delay) if self._clock is not None else 0.0
+
+    @property
+    def lead_in(self) -> int:
+        """Silent frames that an answer would begin with."""
+        return self._lags.lead_in
 
     @property
     def late(self) -> int:
@@ -101,6 +117,7 @@ class Displays:
 
     async def chime(self, sound: Samples) -> None:
         """Play a short sound on all of them; one that cannot is left out."""
+        self._lags.sounds(len(sound) / SPEECH_RATE)
         for name, sink in self._sinks:
             try:
                 await sink.chime(sound)
@@ -125,17 +142,28 @@ class Displays:
 
         Args:
             frames: the answer.
-            first: called when the first frame is handed over.
+            first: called when a frame is handed over that is no lead-in.
             film: a reel whose streams are played again, or who films those that are made.
         """
+        self._lead = 0 if film is not None else self.lead_in
+        try:
+            await self._perform(frames, first, film)
+        finally:
+            self._lags.sounds()
+
+    async def _perform(
+        self, frames: AsyncIterator[VideoFrame], first: Callable[[], None], film: Reel | Filming | None
+    ) -> None:
         sinks = self._sinks
         branches = [Branch() for _ in sinks]
 
         async def hand_out() -> None:
-            async for frame in frames:
-                first()
-                for branch in branches:
-                    await branch.put(frame)
+            async with aclosing(led_in(frames, self._lead)) as led:
+                async for frame in led:
+                    if round(frame.pts * FPS) >= self._lead:
+                        first()
+                    for branch in branches:
+                        await branch.put(frame)
             for branch in branches:
                 await branch.end()
 
@@ -158,7 +186,12 @@ class Displays:
             self._clock = sink
             branch.lead()
         if isinstance(sink, Follower):
-            sink.follow(None if index == 0 else lambda: self.shown)
+            sink.follow(None if index == 0 else partial(self._ahead, self._lags.of(sink).delay))
+
+    def _ahead(self, delay: float) -> float:
+        """Where a display that follows must be, so that it is not late; seconds."""
+        position = self._position
+        return position + delay if position > 0 else 0.0
 
     async def _until_heard(
         self, playing: list[asyncio.Task[AvatardError | None]], sinks: Sequence[tuple[str, DisplaySink]],
@@ -182,11 +215,12 @@ class Displays:
         self, name: str, sink: DisplaySink, branch: Branch, film: Reel | Filming | None
     ) -> AvatardError | None:
         """Play to the end; return why it could not be."""
+        frames = later(branch.frames(), self._lags.of(sink).frames)
         try:
             if sink.accepts == "frames":
-                await sink.play(branch.frames())
+                await sink.play(frames)
             else:
-                await sink.play(self._encoded(sink, branch, film))
+                await sink.play(self._encoded(sink, frames, branch, film))
         except AvatardError as err:
             if sink is not self._clock:
                 log.warning("display %s: %s", name, err)
@@ -199,14 +233,14 @@ class Displays:
         return None
 
     async def _encoded(
-        self, sink: DisplaySink, branch: Branch, film: Reel | Filming | None
+        self, sink: DisplaySink, frames: AsyncGenerator[VideoFrame, None], branch: Branch, film: Reel | Filming | None
     ) -> AsyncIterator[EncodedChunk]:
         assert sink.accepts != "frames"
         if isinstance(film, Reel):
-            made = film.chunks(sink.accepts, branch.frames())
+            made = film.chunks(sink.accepts, frames)
         else:
             encoder = await self._encoder.engine()
-            made = cast("AsyncGenerator[EncodedChunk, None]", encoder.encode(branch.frames(), sink.accepts))
+            made = cast("AsyncGenerator[EncodedChunk, None]", encoder.encode(frames, sink.accepts))
             if film is not None:
                 made = film.chunks(sink.accepts, made)
         async with aclosing(made) as chunks:

@@ -29,8 +29,9 @@ FRAMES = 64
 class Played:
     """The last seconds of it, by the monotonic clock."""
 
-    def __init__(self) -> None:
-        """Nothing was played yet."""
+    def __init__(self, delay: float = 0.0) -> None:
+        """Nothing was played yet; it is heard so many seconds later than the display knows."""
+        self._delay = delay
         self._pieces: deque[tuple[Samples, float]] = deque(maxlen=PIECES)
         self._resampler: Any = None
         self._due = 0.0
@@ -47,7 +48,7 @@ class Played:
 
     def add(self, sound: Samples, when: float) -> None:
         """Take 48 kHz sound that was given to the loudspeaker at ``when``; from any thread."""
-        self._pieces.append((sound, when))
+        self._pieces.append((sound, when + self._delay))
 
     def heard(self, frame: AudioFrame) -> None:
         """Note when a frame came; said of each one."""

@@ -121,7 +121,8 @@ class Answer:
     def _film(self) -> Reel | Filming | None:
         """What was kept of the whole announcement; where nothing was, who films it."""
         phrases, displays = self._voice.phrases, self._voice.displays
-        if not self._fixed or not phrases.longest or not displays.encoded:
+        # A film has no lead-in: what is said after a quiet time is not filmed, nor shown from a film.
+        if not self._fixed or not phrases.longest or not displays.encoded or displays.lead_in:
             return None
         self._key = self._voice.reel_key(self._fixed, self._language)
         reel = phrases.find_reel(self._key)

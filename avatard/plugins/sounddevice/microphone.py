@@ -85,6 +85,8 @@ class SoundMicrophone:
                 try:
                     await asyncio.wait_for(arrived.wait(), GONE)
                 except TimeoutError as late:
+                    if pieces:  # it was we who were busy: a device that opens may hold everything up
+                        continue
                     name = self._device or "(default)"
                     raise NotReady(f"microphone {name}: no sound for {GONE:.0f} s; unplugged?") from late
         finally:
