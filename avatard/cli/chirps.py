@@ -22,6 +22,10 @@ BLOCK = 10
 """Chirps that are looked for as one: over 0.4 s two clocks do not part."""
 CLEAR = 8.0
 """How far the finding must stand out, in the spread of everything else: noise alone comes to 5 at most."""
+SEAMS, REACH = 3, LISTEN_RATE // 2
+"""So many gaps are looked across, and so far, samples."""
+ROW = 4
+"""Chirps that must be there one after the other"""
 PRESENT = 0.25
 """Share of the usual strength from which on a chirp counts as heard."""
 
@@ -36,6 +40,8 @@ class Found:
     """How far it stands out"""
     missing: float
     """Seconds of the beginning that were not heard"""
+    skipped: float
+    """Seconds that came between: a sound card, or a sound server, ran dry"""
     level_db: float
     """How loud they are, dB below the loudest possible"""
 
@@ -68,13 +74,43 @@ def find(recording: Samples) -> Found | None:
     if clarity < CLEAR:
         return None
     rows = _rows(LISTEN_RATE)
-    strong = np.array([_best(heard, row, at + n * rows.shape[1]) for n, row in enumerate(rows)])
-    usual = float(np.median(strong[COUNT * 2 // 3 :]))
-    wrong = [_best(heard, row, at + (n + COUNT // 2) % COUNT * rows.shape[1]) for n, row in enumerate(rows)]
-    heard_from = int(np.argmax(strong >= max(PRESENT * usual, 1.5 * float(np.median(wrong)))))
-    part = heard[at + heard_from * rows.shape[1] : at + rows.size]
-    loud = float(np.sqrt(np.mean(part * part))) if len(part) else 0.0
-    return Found(at / LISTEN_RATE, round(clarity, 1), heard_from * CHIRP, decibels(loud))
+    enough = _enough(heard, rows, at)
+    heard_from, skipped = _begins(heard, rows, at, enough, COUNT * 2 // 3), 0
+    for _ in range(SEAMS):
+        # What is not at its place may be beside it: a sound card that ran dry has put a gap between.
+        moved = _moved(heard, rows[max(0, heard_from - BLOCK) : heard_from], at + skipped, heard_from, enough)
+        if moved is None:
+            break
+        skipped += moved
+        heard_from = _begins(heard, rows, at + skipped, enough, heard_from)
+    part = heard[at + COUNT * 2 // 3 * rows.shape[1] : at + rows.size]
+    level = decibels(float(np.sqrt(np.mean(part * part))))
+    return Found(at / LISTEN_RATE, round(clarity, 1), heard_from * CHIRP, abs(skipped) / LISTEN_RATE, level)
+
+
+def _enough(heard: Wave, rows: Complex, at: int) -> float:
+    """How strong a chirp must be to count as heard."""
+    last = range(COUNT * 2 // 3, COUNT)
+    right = [_best(heard, rows[n], at + n * rows.shape[1]) for n in last]
+    wrong = [_best(heard, rows[n - COUNT // 2], at + n * rows.shape[1]) for n in last]
+    return max(PRESENT * float(np.median(right)), 1.5 * float(np.median(wrong)))
+
+
+def _begins(heard: Wave, rows: Complex, at: int, enough: float, before: int) -> int:
+    """From which chirp on, before another that is there, they are there: one alone may be another one's likeness."""
+    there = [_best(heard, rows[n], at + n * rows.shape[1]) >= enough for n in range(before)]
+    return next((n for n in range(before) if all(there[n : n + ROW])), before)
+
+
+def _moved(heard: Wave, wanted: Complex, at: int, end: int, enough: float) -> int | None:
+    """By how many samples the chirps before number ``end`` are heard away from their place; None: they are not."""
+    if not len(wanted):
+        return None
+    place = at + (end - len(wanted)) * wanted.shape[1]
+    begin = max(0, place - REACH)
+    found = _alike(heard[begin : place + wanted.size + REACH], wanted)[: REACH + place - begin]
+    best = int(found.argmax())
+    return begin + best - place if found[best] >= enough * len(wanted) else None
 
 
 def decibels(level: float) -> float:

@@ -19,7 +19,7 @@ from avatard.cli.channels import channel_levels
 from avatard.cli.doctor_echo import echo
 from avatard.cli.doctor_engines import LOOKS
 from avatard.cli.examination import Examination, failure
-from avatard.cli.findings import Finding, Teller, screen
+from avatard.cli.findings import Finding, Teller, screen, silenced
 from avatard.cli.levels import Meter, one_sided
 from avatard.cli.rooms import voices
 from avatard.runtime.config import ConfigProblems, Configuration, find_file, load
@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         _print(teller, args.json)
         return 78
     look = partial(_level, seconds=args.seconds) if args.level else partial(_everything, path=path, memory=args.memory)
-    asyncio.run(_visit(configuration, teller, look))
+    with silenced(teller):
+        asyncio.run(_visit(configuration, teller, look))
     if not args.level:
         teller.sum_up()
     _print(teller, args.json)

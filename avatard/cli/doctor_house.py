@@ -116,6 +116,7 @@ async def memory_of_all(visit: Examination, status: dict[str, Any] | None) -> li
     budget = budget_of(visit.configuration.core.memory.budget_mb)
     if status is not None and (pid := await asyncio.to_thread(_pid, visit.configuration.id)) is not None:
         return _weighed(budget, pid, {})
+    await visit.voices.close()  # which only the doctor has
     # It hears silence and shows it to nobody: what the engines take is what counts.
     stages = dict(visit.configuration.stages) | {"microphone": (built_in("scripted", "microphone"),)}
     stages["display"] = (built_in("none", "display"),) if visit.entries("display") else ()

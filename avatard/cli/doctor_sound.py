@@ -25,6 +25,8 @@ from avatard.runtime.config import PlatformEntry
 
 LISTENED = 3.0
 """Seconds that sound in is listened to."""
+SHORT_BAR = 18
+"""Characters"""
 BEFORE, AFTER = 0.7, 1.6
 """Seconds that are recorded before and after what is played: so late may it come."""
 SILENT = ("none", "file", "scripted")
@@ -94,7 +96,7 @@ async def sound_in(visit: Examination) -> list[Finding]:
             async with aclosing(microphone.frames()) as frames:
                 async for frame in frames:
                     meter.take(frame.samples)
-                    visit.teller.note(f"speak now  {meter.bar()}")
+                    visit.teller.note(f"speak now  {meter.bar(SHORT_BAR)}")
                     if time.monotonic() - began > LISTENED or frame.end > LISTENED:
                         break
         levels = await asyncio.to_thread(channel_levels, entry)
@@ -186,7 +188,8 @@ def loop_finding(
     delay, handed = heard - played.origin, heard - played.handed
     figures = {
         "delay_ms": round(1000 * delay), "handed_to_heard_ms": round(1000 * handed),
-        "missing_ms": round(1000 * found.missing), "level_db": found.level_db, "clarity": found.clarity,
+        "missing_ms": round(1000 * found.missing), "skipped_ms": round(1000 * found.skipped),
+        "level_db": found.level_db, "clarity": found.clarity,
     }  # fmt: skip
     what = (f"heard at {found.level_db:.0f} dB, {1000 * handed:.0f} ms after it was handed over, "
             f"{1000 * delay:.0f} ms after its time")  # fmt: skip
@@ -200,8 +203,8 @@ def loop_finding(
         lines.append(f"    delay_ms: {late}")
     if not lines:
         return Finding("loop", "ok", what, "", figures)
-    fix = "\n".join([f"first words are swallowed, or lips and sound part; write:\n  display:\n  - platform: "
-                     f"{entry.platform}", *lines])  # fmt: skip
+    why = "so that first words are heard" if "lead_in" in lines[0] else "so that lips and sound stay together"
+    fix = "\n".join([f"{why}, write:", "  display:", f"  - platform: {entry.platform}", *lines])
     return Finding("loop", "warning", what, fix, figures)
 
 

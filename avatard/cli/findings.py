@@ -10,8 +10,8 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
@@ -19,7 +19,7 @@ State = Literal["ok", "warning", "failed"]
 COLOURS = {"ok": "32", "warning": "33", "failed": "31"}
 SIGNS, PLAIN_SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}, {"ok": "+", "warning": "!", "failed": "x"}
 TURNING, PLAIN_TURNING = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
-WIDEST, PART = 96, 22
+WIDEST, PART = 96, 26
 """Columns of a line, and of a part's name."""
 
 
@@ -135,6 +135,24 @@ class Teller:
             self._drawn = False
 
 
+@contextmanager
+def silenced(teller: Teller) -> Iterator[None]:
+    """Keep what libraries write to a terminal's standard error (ALSA does) out of what is drawn there."""
+    if not teller.live:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def screen(json: bool) -> Teller:
     """Where a person looks: standard output, or beside ``--json`` standard error."""
-    return Teller(sys.stderr if json else sys.stdout)
+    # A copy of its own: what libraries write to standard error is silenced meanwhile.
+    return Teller(os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding) if json else sys.stdout)

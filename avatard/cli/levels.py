@@ -47,8 +47,8 @@ class Meter:
         self.peak = max(self.peak, int(wide.max(initial=0)))
         self._count += len(wide)
         self._clipped += int((wide >= TOP).sum())
-        if len(self._values) < 2:
-            self._values |= {int(samples.min(initial=0)), int(samples.max(initial=0))} if len(samples) else set()
+        if len(self._values) < 2 and len(samples):
+            self._values |= {int(samples.min()), int(samples.max())}
         self._levels.append(decibels(float(np.sqrt(np.mean(wide.astype(np.float64) ** 2)))))
 
     @property
@@ -71,12 +71,12 @@ class Meter:
         """Share of the samples that are cut off."""
         return self._clipped / max(1, self._count)
 
-    def bar(self) -> str:
+    def bar(self, length: int = BAR) -> str:
         """The last frame as a line, with the highest peak and the noise."""
         def column(db: float) -> int:
-            return round(BAR * min(1.0, max(0.0, (db - LOWEST) / -LOWEST)))
+            return round(length * min(1.0, max(0.0, (db - LOWEST) / -LOWEST)))
 
-        line = list("#" * column(self.now) + "." * (BAR - column(self.now)))
+        line = list("#" * column(self.now) + "." * (length - column(self.now)))
         if (peak := column(decibels(self.peak))) > 0:
             line[peak - 1] = "|"
         clip = "  CLIPS" if self._clipped else ""
@@ -90,7 +90,7 @@ class Meter:
     def verdict(self, part: str, spoken: bool) -> Finding:
         """What to make of it; ``spoken``: somebody was asked to speak."""
         figures = self.figures()
-        heard = f"loudest {self.loudest:.0f} dB, peak {decibels(self.peak):.0f} dB, noise {self.floor:.0f} dB"
+        heard = f"loudest {self.loudest:.0f}, peak {decibels(self.peak):.0f}, noise {self.floor:.0f} dB"
         if not self.frames:
             return Finding(part, "failed", "no sound comes", OTHER, figures)
         if self.peak == 0:
