@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -53,7 +54,13 @@ NEXT = {
 def whole(question: str) -> str:
     """The whole answer to a question: from one sentence to eight."""
     number = int(question.split()[1])
-    return " ".join(f"Answer {number} part {WORDS[n]} is this." for n in range(1 + number % 8))
+    return text("Answer", number, 1 + number % 8) + " Shall I go on?" * (number % 5 == 0)
+
+
+def text(what: str, number: int, sentences: int) -> str:
+    """Short sentences and long ones."""
+    more = " and it goes on for a while longer than anybody would like it to do in the evening"
+    return " ".join(f"{what} {number} part {WORDS[n]} is this{more * ((number + n) % 2)}." for n in range(sentences))
 
 
 @dataclass
@@ -62,6 +69,7 @@ class Shown:
 
     turn: int
     kind: str
+    apology: bool = False
     sentences: dict[int, tuple[str, bool]] = field(default_factory=dict)
     frames: Counter[int] = field(default_factory=Counter)
 
@@ -90,6 +98,8 @@ class World:
         self.reports: list[TurnReport] = []
         self.cancelled: set[int] = set()
         self.timers: dict[int, str] = {}
+        self.called = -1e9
+        """When somebody last had it listen."""
         self.stilled = -1e9
         """When somebody last did what ends a ring."""
         self.house: House | None = None
@@ -142,7 +152,7 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
         async def feed(self, frame: Any) -> Any:
             found = await super().feed(frame)
             if found is not None:
-                world.stilled = world.now
+                world.stilled = world.called = world.now
                 await world.strike("wake_word")
             return found
 
@@ -171,8 +181,8 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
             return self._say(heard.text)
 
         async def _say(self, heard: str) -> Any:
-            for sentence in whole(heard).split(". "):
-                yield ReplyToken(sentence.rstrip(".") + ". ")
+            for sentence in re.findall(r"[^.?]+[.?]", whole(heard)):
+                yield ReplyToken(sentence.strip() + " ")
                 await world.strike("conversation")
 
     class Synthesizer(tts.ScriptedSynthesizer):
@@ -191,7 +201,8 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
     class Display(display.ScriptedDisplay):
         async def play(self, stream: Any) -> None:
             current = world.current()
-            shown = Shown(current.turn if current else 0, current.kind if current else "")
+            sorry = world.house is not None and world.house.place.state == "error"
+            shown = Shown(current.turn if current else 0, current.kind if current else "", sorry)
             world.shown.append(shown)
             world.playing += 1
             world.expect(world.playing == 1, "two answers sound at once")
@@ -291,18 +302,18 @@ class Deeds:
 
     async def say(self, length: int = 1, **options: Any) -> None:
         number = self._number()
-        text = " ".join(f"Note {number} part {WORDS[n]} is this." for n in range(length))
+        note = text("Note", number, length)
         if options.get("interrupt"):
             self.world.stilled = self.world.now
-        self.world.tickets[text] = await self.door.say(text, **options)
+        self.world.tickets[note] = await self.door.say(note, **options)
 
     async def ask(self, session: str = "room") -> None:
-        text = f"question {self._number()}"
-        self.world.tickets[text] = await self.door.ask(text, session=session)
+        question = f"question {self._number()}"
+        self.world.tickets[question] = await self.door.ask(question, session=session)
 
     async def listen(self) -> None:
         await self.door.listen()
-        self.world.stilled = self.world.now + GRACE
+        self.world.stilled = self.world.called = self.world.now + GRACE
 
     async def stop(self) -> None:
         self.world.stilled = self.world.now
@@ -312,6 +323,8 @@ class Deeds:
     async def mute(self, on: bool) -> None:
         await self.door.mute(on)
         self.world.sound.clear()
+        if on:
+            self.world.called = -1e9
 
     async def volume(self, percent: int) -> None:
         await self.door.set_volume(percent)
@@ -345,8 +358,12 @@ async def follow(world: World, news: Any) -> None:
         if isinstance(event, StateChanged):
             world.expect(event.state in NEXT[state], f"{state} → {event.state}")
             state = event.state
+            asked = state != "listening" or world.now - world.called < STALL + 1
+            world.expect(asked, "it listens, and nobody had it listen")
         elif isinstance(event, TurnFinished):
             world.reports.append(event.report)
+            if event.report.reply.endswith("?"):
+                world.called = world.now
         elif isinstance(event, TimersChanged):
             now = {view.id: view for view in event.timers}
             for id in there.keys() - now.keys() - world.cancelled:
@@ -405,21 +422,21 @@ def judged(world: World) -> list[str]:
     assert world.foundation is not None
     wrong = list(world.wrong)
     for report in world.reports:
-        shown = [one for one in world.shown if one.turn == report.turn]
+        shown = [one for one in world.shown if one.turn == report.turn and not one.apology]
         if not shown or shown[0].kind == "ring":
             continue
         heard, told = shown[0].words(), report.reply.split()
         same = told == heard if not (report.interrupted or report.error) else abs(len(told) - len(heard)) <= 1
         if not same or told != (told + heard[len(told):])[: len(told)]:
             wrong.append(f"turn {report.turn}: it tells {report.reply!r}, and {' '.join(heard)!r} was heard: {report}")
-    for text, ticket in world.tickets.items():
+    for said, ticket in world.tickets.items():
         if not ticket.finished.done():  # type: ignore[attr-defined]
-            wrong.append(f"{text!r}: its sender was never told")
+            wrong.append(f"{said!r}: its sender was never told")
             continue
         report = ticket.finished.result()  # type: ignore[attr-defined]
-        wanted = whole(text) if text.startswith("question") else text
+        wanted = whole(said) if said.startswith("question") else said
         if not (report.interrupted or report.error or report.reply == wanted):
-            wrong.append(f"{text!r}: said to be done, and was not: {report}")
+            wrong.append(f"{said!r}: said to be done, and was not: {report}")
     return wrong + list(histories(world))
 
 

@@ -176,7 +176,6 @@ class Exchanging:
         means, stage, request = self._means, self._stage, self.request
         displays = means.voice.displays
         stage.enter("processing")
-        usual = stage.volume
         if request.volume is not None:
             displays.set_volume(request.volume)
         self._answer = Answer(
@@ -187,7 +186,7 @@ class Exchanging:
             await self._answer.give(tokens, lambda: stage.enter("responding"))
         finally:
             if request.volume is not None:
-                displays.set_volume(usual)
+                displays.set_volume(stage.volume)
 
     async def _ring(self) -> None:
         displays = self._means.voice.displays

@@ -144,18 +144,25 @@ class Listening:
         self._open = asyncio.Event()
         self._open.set()
         self._asked = False
+        self._reading: asyncio.Timeout | None = None
+        """Runs out when the device is to be closed."""
 
     def mute(self, on: bool) -> None:
         """Close the device, or open it again."""
         if on:
             self._open.clear()
             self._forget()
+            self._asked = False
+            if self._reading is not None:
+                # At once: a device that gives nothing, or a frame that is being looked at, keeps it open no longer.
+                self._reading.reschedule(asyncio.get_running_loop().time())
+                self._reading = None
         else:
             self._open.set()
 
     def listen(self) -> None:
-        """Take the next frame for the beginning of a request, without a wake word."""
-        self._asked = True
+        """Take the next frame for the beginning of a request, without a wake word; a closed device has none."""
+        self._asked = self._open.is_set()
 
     async def run(self, pulse: Pulse) -> None:
         """Listen for ever, or until a recording has ended."""
@@ -166,7 +173,7 @@ class Listening:
             pulse.beat(OPEN_LIMIT if self._steady else math.inf)
             began = time.monotonic()
             try:
-                if await self._until_closed(pulse):
+                if await self._while_open(pulse):
                     pulse.beat(math.inf)
                     self._news.publish(MicrophoneEnded())
                     return
@@ -181,8 +188,21 @@ class Listening:
                 retry = min(RETRY_LONGEST, retry * 2)
             self._forget()
 
-    async def _until_closed(self, pulse: Pulse) -> bool:
+    async def _while_open(self, pulse: Pulse) -> bool:
         """Read until muted (False) or until the recording ends (True)."""
+        reading = asyncio.timeout(None)
+        try:
+            async with reading as self._reading:
+                await self._until_ended(pulse)
+                return True
+        except TimeoutError:
+            if not reading.expired():
+                raise
+            return False
+        finally:
+            self._reading = None
+
+    async def _until_ended(self, pulse: Pulse) -> None:
         told = False
         source = cast("AsyncGenerator[AudioFrame, None]", self._microphone.frames())
         async with aclosing(source) as frames, self._attention.open(self._microphone.live) as ear:
@@ -195,9 +215,6 @@ class Listening:
                 await self._take(frame, ear)
                 if not self._steady:
                     pulse.beat(math.inf)
-                if not self._open.is_set():
-                    return False
-        return True
 
     async def _take(self, frame: AudioFrame, ear: Ear) -> None:
         frame, detected = await ear.take(frame)

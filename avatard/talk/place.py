@@ -19,7 +19,7 @@ from avatard.talk.sessions import ROOM, Sessions
 from avatard.talk.streams import Hearing
 from avatard.talk.timeline import Timeline
 from avatard.talk.turn import Answer, tokens_of
-from avatard.talk.waiting import Waiting, unheard
+from avatard.talk.waiting import DROPPED, Waiting, unheard
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ CANCEL_LIMIT = 5.0
 """Seconds that a cancelled turn may take to end."""
 TURN_LIMIT = 120.0
 """Seconds without a change or a frame after which a turn is stuck; each stage has a shorter limit of its own."""
+
+CLOSED = "cut off: the house closed"
+"""What the sender of a turn is told that was in progress then."""
 
 _inside: contextvars.ContextVar[int] = contextvars.ContextVar("turn", default=0)
 
@@ -62,7 +65,7 @@ class Place:
         self._resting.set()
         self._free = asyncio.Event()
         self._free.set()
-        self._ailing = False
+        self._ailing = self._closing = False
 
     @property
     def displays(self) -> Displays:
@@ -81,12 +84,15 @@ class Place:
 
     async def wake(self, detected: WakeDetected | None, hearing: Hearing) -> None:
         """A person speaks: end what is going on and hear the request."""
-        async with self._switch:
-            await self._end_turn()
-            self._begin(Request(
-                "hear", self._source, session=self._session, language=self._means.manners.language, wake=detected,
-                hearing=hearing,
-            ))  # fmt: skip
+        try:
+            async with self._switch:
+                await self._end_turn()
+                self._begin(Request(
+                    "hear", self._source, session=self._session, language=self._means.manners.language, wake=detected,
+                    hearing=hearing,
+                ))  # fmt: skip
+        finally:
+            self._next()  # where the microphone was closed meanwhile, nobody is heard
 
     async def rest(self) -> None:
         """Return when nothing is thought or said."""
@@ -134,7 +140,8 @@ class Place:
         self.pulse.beat(TURN_LIMIT)
 
     async def close(self) -> None:
-        """End everything."""
+        """End everything; what is cut off is told why."""
+        self._closing = True
         await self.stop()
         self._recovered()
 
@@ -157,7 +164,7 @@ class Place:
             log.error("turn %d did not end within %.0f s of its cancel", request.turn, CANCEL_LIMIT)
         if self._task is task:  # cancelled before its first step: its own clean-up never ran
             self._leave()
-            unheard(request, self._news)
+            unheard(request, self._news, CLOSED if self._closing else DROPPED)
 
     def _leave(self) -> None:
         self._task = self.current = None
@@ -194,6 +201,8 @@ class Place:
             if turn.invites and not self._waiting:
                 self.invite()
         finally:
+            if turn.interrupted and self._closing:
+                turn.error = CLOSED
             if self._task is asyncio.current_task():  # or it was stuck, and another has taken its place
                 self._leave()
                 self.enter("idle")

@@ -16,7 +16,6 @@ from avatard.api.door import Ticket
 from avatard.api.errors import AvatardError, Refused
 from avatard.api.news import News, TimersChanged, TimerView, TurnReport
 from avatard.talk.orders import Orders
-from avatard.talk.waiting import DROPPED
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ NAME = 80
 """Characters of a name."""
 RING_AGAIN = 1.0
 """Seconds after which a ring that could not be handed over is tried again."""
+TRIES = 100
+"""Rings that may come to nothing, after which it is given up."""
 RING_LIMIT = 10.0
 """Seconds that it may take to hand a ring over."""
 LOOK = 30.0
@@ -47,6 +48,8 @@ class Timer:
     """Where it was asked for, and rings; None: in the room."""
     turn: int | None = None
     """In which it rings"""
+    tries: int = 0
+    """Rings that came to nothing"""
 
     @property
     def left(self) -> float:
@@ -165,8 +168,10 @@ class Timers:
         if self._timers.get(timer.id) is not timer:
             return
         timer.turn = None
-        if ended.cancelled() or ended.result().error == DROPPED:
-            timer.ends = time.time() + RING_AGAIN  # it was never heard
+        if (ended.cancelled() or ended.result().error) and timer.tries < TRIES:
+            # Nobody has stopped it: it was never heard, or something failed, or the house closed.
+            timer.tries += 1
+            timer.ends = time.time() + RING_AGAIN
         else:
             del self._timers[timer.id]
         self._tell()

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import cast
 
 from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import MORE, ReplyToken, Sentence, SpeechAudio, VideoFrame
+from avatard.api.flow import FPS, MORE, ReplyToken, Sentence, SpeechAudio, VideoFrame
 from avatard.api.news import News, Replied, ReplyText, SentenceSpoken
 from avatard.talk.plain import said
 from avatard.talk.reels import Filming, Reel
@@ -49,6 +49,8 @@ class Answer:
         self.spoken = Spoken()
         self.complete = False
         self._replied = False
+        self._ended: float | None = None
+        """How far it was heard, seconds, once it has ended: after that the displays tell of what comes next."""
         self._turn, self._voice, self._news = turn, voice, news
         self._timeline, self._language = timeline, language
         self._told = 0
@@ -59,7 +61,7 @@ class Answer:
         """What was still to be said, from the sentence on that was cut off; ``MORE`` ends what had not all come."""
         if self.complete:
             return ""
-        heard = {sentence.index for sentence in self.spoken.sentences(self._voice.displays.shown, False)}
+        heard = {sentence.index for sentence in self.spoken.sentences(self._shown, False)}
         rest = [s.text for s in self._sentences if not (s.aside or s.index in heard)]
         return " ".join(rest if self._replied else [*rest, MORE])
 
@@ -71,7 +73,11 @@ class Answer:
     @property
     def said(self) -> str:
         """What was really heard of it."""
-        return self.spoken.text(self._voice.displays.shown, self.complete)
+        return self.spoken.text(self._shown, self.complete)
+
+    @property
+    def _shown(self) -> float:
+        return self._voice.displays.shown if self._ended is None else self._ended
 
     async def give(self, tokens: AsyncIterator[ReplyToken], begins: Callable[[], None]) -> None:
         """Speak and show the reply; return when its last sample was heard.
@@ -92,14 +98,17 @@ class Answer:
                     self._timeline.mark("first_frame")
                     begins()
 
-            async with asyncio.TaskGroup() as tasks:
-                ahead = Lookahead(tasks)
-                frames, film = self._frames(tokens, tasks, ahead)
-                rehearsed = own.rehearsed(self.spoken.through(frames), speaking)
-                follower = tasks.create_task(self._follow())
-                await self._voice.displays.play(ahead(rehearsed, FRAMES_AHEAD), first, film)
-                follower.cancel()
-                ahead.end()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    ahead = Lookahead(tasks)
+                    frames, film = self._frames(tokens, tasks, ahead)
+                    rehearsed = own.rehearsed(self.spoken.through(frames), speaking)
+                    follower = tasks.create_task(self._follow())
+                    await self._voice.displays.play(ahead(rehearsed, FRAMES_AHEAD), first, film)
+                    follower.cancel()
+                    ahead.end()
+            finally:
+                self._ended = self._voice.displays.shown
         self.complete = True
         self._tell()
         if isinstance(film, Filming):
@@ -134,6 +143,8 @@ class Answer:
     async def _again(self, noted: AsyncIterator[ReplyToken], reel: Reel) -> AsyncGenerator[VideoFrame, None]:
         async for _ in noted:
             self._timeline.mark("first_audio")
+        for sentence in filter(None, reel.sentences):
+            self.spoken.lasts(sentence.index, 1 / FPS, True)
         async with aclosing(reel.frames()) as frames:
             async for frame in frames:
                 yield frame
@@ -165,6 +176,7 @@ class Answer:
             if (phrase := phrases.find(key)) is not None:
                 self._timeline.mark("first_audio")
                 seconds += phrase.seconds
+                self.spoken.lasts(sentence.index, phrase.seconds, True)
                 yield Known(sentence, phrase)
             else:
                 if phrases.worth(key, bool(self._fixed)):
@@ -173,6 +185,7 @@ class Answer:
                     async for piece in pieces:
                         self._timeline.mark("first_audio")
                         seconds += len(piece.audio) / piece.rate
+                        self.spoken.lasts(sentence.index, len(piece.audio) / piece.rate, piece.last)
                         yield piece
                         if seconds > self._voice.longest:
                             return
@@ -205,7 +218,7 @@ class Answer:
             self._tell()
 
     def _tell(self) -> None:
-        heard = self.spoken.sentences(self._voice.displays.shown, self.complete)
+        heard = self.spoken.sentences(self._shown, self.complete)
         for sentence in heard[self._told :]:
             self._news.publish(SentenceSpoken(self._turn, sentence))
         self._told = max(self._told, len(heard))

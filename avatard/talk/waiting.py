@@ -45,7 +45,7 @@ class Waiting:
             unheard(request, self._news, DROPPED)
 
 
-def unheard(request: Request, news: News, why: str = "") -> None:
+def unheard(request: Request, news: News, why: str) -> None:
     """Tell that a turn ended before it began."""
     heard = request.text if request.kind == "ask" else ""
     report = TurnReport(request.turn, request.source, heard, interrupted=True, error=why)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatard.api.door import Ticket
@@ -191,6 +191,7 @@ def test_a_full_disk_costs_no_timer(tmp_path: Path, caplog: Any) -> None:
     assert some.start(60).seconds_left > 59 and "outlive" in caplog.text
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["start", "cancel", "add", "die"]), st.integers(-100, 5000)), max_size=20))
 def test_whatever_is_done_the_file_says_what_runs(tmp_path_factory: Any, deeds: list[tuple[str, int]]) -> None:
     path = tmp_path_factory.mktemp("timers") / "timers.json"
