@@ -46,10 +46,19 @@ def header(width: int, height: int, rate: int, fps: float = FPS) -> bytes:
 
 def cluster(milliseconds: int, pixels: bytes | memoryview | None, audio: bytes) -> bytes:
     """One picture, if any, and its sound, both at this time."""
-    sound = _block(SOUND, audio)
-    picture = _block(PICTURE, pixels) if pixels is not None else b""
-    return _element(0x1F43B675, _number(0xE7, milliseconds) + picture + sound)
+    return b"".join(parts(milliseconds, pixels, audio))
 
 
-def _block(track: int, data: bytes | memoryview) -> bytes:
-    return b"\xa3" + _size(len(data) + 4) + bytes((0x80 | track,)) + b"\x00\x00\x80" + data
+def parts(
+    milliseconds: int, pixels: bytes | memoryview | None, audio: bytes
+) -> tuple[bytes, bytes | memoryview, bytes]:
+    """The same in three parts, of which the second is the picture itself: it need not be copied."""
+    time, sound = _number(0xE7, milliseconds), _begun(SOUND, len(audio)) + audio
+    before = _begun(PICTURE, len(pixels)) if pixels is not None else b""
+    picture = pixels if pixels is not None else b""
+    length = len(time) + len(before) + len(picture) + len(sound)
+    return 0x1F43B675.to_bytes(4, "big") + _size(length) + time + before, picture, sound
+
+
+def _begun(track: int, length: int) -> bytes:
+    return b"\xa3" + _size(length + 4) + bytes((0x80 | track,)) + b"\x00\x00\x80"

@@ -8,6 +8,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from avatard.api import matroska
 from avatard.api.errors import StageFailed
 from avatard.api.flow import FPS, FRAME_SAMPLES, SPEECH_RATE, EncodedChunk, Pixels, VideoFrame
@@ -47,10 +49,11 @@ async def finished(line: Line, frames: AsyncIterator[VideoFrame]) -> AsyncGenera
                         await running.put(matroska.header(width, height, SPEECH_RATE, line.config.fps))
                     since = frame.pts - origin
                     if round(since * FPS) % every == 0:
-                        await running.put(matroska.cluster(round(since * 1000), picture.tobytes(), SILENCE))
+                        pixels = np.ascontiguousarray(picture).data.cast("B")
+                        await running.put(*matroska.parts(round(since * 1000), pixels, SILENCE))
             if running is None:
                 return
-            await running.put(None)
+            await running.end()
             async with aclosing(running.rest()) as rest:
                 async for _ in rest:
                     raise StageFailed("encoder", "ffmpeg", "it wrote to its output, not to the file")

@@ -57,7 +57,7 @@ class Running:
         fcntl.fcntl(self._process.stdin.fileno(), F_SETPIPE_SZ, 1 << 20)
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._to_write: queue.Queue[bytes | None] = queue.Queue(4)
+        self._to_write: queue.Queue[tuple[bytes | memoryview, ...] | None] = queue.Queue(4)
         self._read: deque[bytes] = deque()
         self._complaints: deque[str] = deque(maxlen=6)
         self._ended = self._begun = False
@@ -70,12 +70,23 @@ class Running:
         for thread in self._threads:
             thread.start()
 
-    async def put(self, data: bytes | None) -> None:
-        """Send a piece; None ends the input.
+    async def end(self) -> None:
+        """End the input.
 
         Raises:
             StageFailed: ffmpeg died or is stuck.
         """
+        await self._send(None)
+
+    async def put(self, *parts: bytes | memoryview) -> None:
+        """Send a piece, which may come in parts; they are not copied, and must not change.
+
+        Raises:
+            StageFailed: ffmpeg died or is stuck.
+        """
+        await self._send(parts)
+
+    async def _send(self, parts: tuple[bytes | memoryview, ...] | None) -> None:
         while self._to_write.full() and not self._ended:
             await self._change()
         if self._ended:
@@ -84,7 +95,7 @@ class Running:
         self._unanswered += 1
         if self._unanswered <= INSIDE:
             self._moved_at = time.monotonic()
-        self._to_write.put_nowait(data)
+        self._to_write.put_nowait(parts)
 
     def taken(self) -> list[bytes]:
         """What has come out since the last call."""
@@ -167,17 +178,22 @@ class Running:
     def _writing(self) -> None:
         assert self._process.stdin
         try:
-            while (data := self._to_write.get()) is not None:
-                view = memoryview(data)
-                while view:
-                    view = view[self._process.stdin.write(view) :]
-                    if not self._begun:
-                        self._moved_at = time.monotonic()
+            while (parts := self._to_write.get()) is not None:
+                for part in parts:
+                    self._write(memoryview(part))
+                del parts, part
                 self._tell()
         except OSError:
             return  # it died; the reading thread notices
         finally:
             self._process.stdin.close()
+
+    def _write(self, view: memoryview) -> None:
+        assert self._process.stdin
+        while view:
+            view = view[self._process.stdin.write(view) :]
+            if not self._begun:
+                self._moved_at = time.monotonic()
 
     def _reading(self) -> None:
         assert self._process.stdout

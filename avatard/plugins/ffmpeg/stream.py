@@ -165,11 +165,11 @@ class _Run:
 
     async def put(self, frame: VideoFrame, picture: Pixels) -> None:
         """Send a frame; its sound goes in even where its picture is left out."""
-        pixels = picture.tobytes() if self._count % self._every == 0 else None
+        pixels = np.ascontiguousarray(picture).data.cast("B") if self._count % self._every == 0 else None
         self._count += 1
-        data = matroska.cluster(round((frame.pts - self._origin) * 1000), pixels, frame.audio.tobytes())
+        parts = matroska.parts(round((frame.pts - self._origin) * 1000), pixels, frame.audio.tobytes())
         head, self._head = self._head, b""
-        await self._running.put(head + data)
+        await self._running.put(head, *parts)
 
     def taken(self) -> list[EncodedChunk]:
         """The chunks that were completed since the last call."""
@@ -177,7 +177,7 @@ class _Run:
 
     async def rest(self) -> AsyncGenerator[EncodedChunk, None]:
         """Yield all that still comes."""
-        await self._running.put(None)
+        await self._running.end()
         async with aclosing(self._running.rest()) as rest:
             async for data in rest:
                 for chunk in self._cut(data):
