@@ -97,12 +97,27 @@ def phrases_of(entry: PlatformEntry) -> tuple[str, ...]:
     return tuple(named)
 
 
+def positive(text: str) -> float:
+    """A number above 0.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this bench's options."""
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="whose wake_word; default: the built-in one")
-    parser.add_argument("--hours", type=float, default=10, help="of the household's sound (10: some minutes' work)")
+    parser.add_argument("--hours", type=positive, default=10, help="of the household's sound (10: some minutes' work)")
     parser.add_argument("--seed", type=int, default=1, help="another one, another household")
-    parser.add_argument("--voices", type=int, default=48, help="so many synthetic voices say each phrase; at most 96")
+    parser.add_argument("--voices", type=int, default=48, help="so many synthetic voices say each phrase (at most 84)")
     parser.add_argument("--person", action="append", default=[], metavar="PHRASE=WAV",
                         help="one more who says it: a recording of 16 kHz, mono, 16 bits")  # fmt: skip
 

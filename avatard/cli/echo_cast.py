@@ -11,7 +11,7 @@ from avatard.api.flow import LISTEN_RATE
 from avatard.cli.echo_guards import Guards
 from avatard.cli.echo_tally import PHRASES
 from avatard.cli.listen_people import ACCENTS, SPEAKERS, Person
-from avatard.cli.listen_words import TALKERS, ordinary
+from avatard.cli.listen_words import EVERYDAY, TALKERS, ordinary
 from avatard.cli.rooms import Room, Voices, Wave, level, room
 
 OURS = ("en-us", "en-us+f3", "en-029+f3", "en-gb-scotland+f2", "en-us+m3", "en-029+m1")
@@ -42,7 +42,7 @@ PERSON = 4000.0
 """Root mean square of one who interrupts."""
 OURS_COUNT, COUNT = 6, 3
 """Voices of ours, and people for each phrase."""
-TRIALS = 4
+TRIALS = 12
 """Rooms in which a voice is heard before it is taken."""
 
 Line = tuple[str, str]
@@ -70,7 +70,7 @@ class Cast:
         if not self.seed:
             return self._voiced([PLAIN[(number + i) % len(PLAIN)] for i in range(4)], number)
         dice = np.random.default_rng((self.seed, 4, number))
-        return self._voiced([f"{ordinary(dice)} {ordinary(dice)}" for _ in range(4)], number)
+        return self._voiced([f"{ordinary(dice, EVERYDAY)} {ordinary(dice, EVERYDAY)}" for _ in range(4)], number)
 
     def room(self, number: int) -> Room:
         """Where it stands."""

@@ -18,8 +18,8 @@ from avatard.cli.rooms import Voices, Wave, level, room
 
 ACCENTS = ("en-us", "en", "en-029", "en-gb-scotland")
 SPEAKERS = (
-    "Alicia", "Andy", "Diogo", "Jacky", "Marco", "Michael", "Nguyen", "anika", "aunty", "benjamin", "caleb", "ed",
-    "gustave", "grandma", "john", "linda", "max", "miguel", "pablo", "pedro", "rob", "sandro", "steph", "victor",
+    "Andy", "Diogo", "Jacky", "Marco", "Michael", "Nguyen", "anika", "aunty", "benjamin", "caleb", "ed",
+    "gustave", "grandma", "john", "linda", "max", "miguel", "pablo", "pedro", "rob", "steph",
 )  # fmt: skip
 """Variants of espeak-ng's voices: none that talks in the household, or in bench echo."""
 MANNERS = ((130, 50), (150, 40), (165, 60))

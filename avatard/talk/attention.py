@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +30,13 @@ MEMORY = 2.0
 """Seconds that a wake detector looks back on, at most."""
 REFRACTORY = 1.5
 """Seconds after a wake word in which what another stream finds is the same one."""
+REST = 1 / 16
+"""Share of the microphone's power that a canceller leaves where a person speaks, at least (-12 dB).
+
+A detector makes whispers as loud as shouts, and finds wake words in what is left of ours: a hundredth or less.
+"""
+WITHIN = 0.6
+"""Seconds over which that is looked at: a wake word's length."""
 
 
 class Attention:
@@ -120,6 +128,19 @@ class Cleaned:
     wake: WakeStream
     failed_until: float = 0.0
     """Monotonic seconds"""
+    before: float = 0.0
+    """Mean square of the microphone's latest sound"""
+    after: float = 0.0
+    """The same, of what the canceller left of it"""
+
+    async def feed(self, heard: AudioFrame, cleaned: AudioFrame) -> WakeDetected | None:
+        """Take a frame as heard, and what is left of it: where that is next to nothing no wake word counts."""
+        fade = math.exp(-len(heard.samples) / heard.rate / WITHIN)
+        self.before, self.after = (
+            fade * mean + (1 - fade) * _power(frame) for mean, frame in ((self.before, heard), (self.after, cleaned))
+        )
+        found = await self.wake.feed(cleaned)
+        return found if self.after >= REST * self.before else None
 
 
 class Ear:
@@ -149,7 +170,7 @@ class Ear:
             if not self._sounded:
                 await self._freshen(frame)
             frames = await attention.clean(frame, self._cleaned)
-            found += [await by.wake.feed(one) for by, one in zip(self._cleaned, frames, strict=True)]
+            found += [await by.feed(frame, one) for by, one in zip(self._cleaned, frames, strict=True)]
             heard = frames[0]
         self._sounded = sounds
         theirs = [one for one in found if one is not None and not (sounds and attention.ours(one, frame))]
@@ -167,3 +188,7 @@ class Ear:
             quiet = replace(frame, samples=silence, at=frame.at - back * seconds)
             for by in self._cleaned:
                 await by.wake.feed(quiet)
+
+
+def _power(frame: AudioFrame) -> float:
+    return float(np.mean(np.square(frame.samples, dtype=np.float64)))

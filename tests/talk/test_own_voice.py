@@ -148,6 +148,36 @@ async def test_a_canceller_that_fails_is_told_of_once_and_the_microphone_is_hear
     assert broken.cleaned == 1 and [p.where for p in problems] == ["echo"], problems
 
 
+class Keen:
+    """A detector that hears "word" in what is not as loud as ours, and a canceller that leaves so much of it."""
+
+    def __init__(self, leaves: float) -> None:
+        self.leaves = leaves
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Keen]:
+        yield self
+
+    async def feed(self, frame: AudioFrame) -> WakeDetected | None:
+        loudest = np.abs(frame.samples).max(initial=0)
+        return WakeDetected("word", 1.0, frame.end) if 0 < loudest < LOUD[0] else None
+
+    async def clean(self, frame: AudioFrame, played: Samples) -> AudioFrame:
+        samples = (frame.samples * self.leaves).astype(np.int16)
+        return AudioFrame(samples, frame.rate, frame.at, frame.captured)
+
+
+@pytest.mark.parametrize(("leaves", "woken"), [(0.03, False), (0.2, False), (0.3, True), (0.9, True)])
+async def test_a_wake_word_in_next_to_nothing_is_none(leaves: float, woken: bool) -> None:
+    canceller, own, found = Keen(leaves), OwnVoice(lambda: 0.1, lambda: 100.1), []
+    async with Attention(canceller, own, Played(), (canceller,), Feed()).open(live=True) as ear:
+        with own.speaking(list) as answer:
+            answer.begun = True
+            for index in range(40):
+                found.append((await ear.take(frame(index, LOUD)))[1])
+    assert any(found) == woken, found
+
+
 async def test_a_recording_and_silence_cost_no_canceller() -> None:
     own, canceller = OwnVoice(lambda: 0.0), Room()
     attention = Attention(Room(), own, Played(), (canceller,), Feed())
