@@ -28,7 +28,7 @@ CANCEL_LIMIT = 5.0
 TURN_LIMIT = 120.0
 """Seconds without a change or a frame after which a turn is stuck; each stage has a shorter limit of its own."""
 
-CLOSED = "cut off: the house closed"
+CLOSED = "cut off: who asked has gone, or the house closed"
 """What the sender of a turn is told that was in progress then."""
 
 _inside: contextvars.ContextVar[int] = contextvars.ContextVar("turn", default=0)
