@@ -18,10 +18,12 @@ from avatard.cli.echo_guards import Guards
 from avatard.cli.echo_tally import LEVELS, PHRASES, Tally
 from avatard.cli.listen_people import Person, recorded
 from avatard.cli.progress import Bar
-from avatard.cli.rooms import Room, Voices, Wave, level, voices
+from avatard.cli.rooms import Room
 from avatard.runtime.config import built_in, from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
+from avatard.runtime.voices import Voices, Wave, voices
+from avatard.talk.recorded import level
 
 LOUDNESS = 2500.0
 """Root mean square of our voice as it is played, and as the microphone hears it where nobody else speaks."""

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from avatard.api.errors import ConfigError, first_cause
-from avatard.api.flow import LISTEN_RATE, AudioFrame, Samples, WakeDetected
+from avatard.api.flow import LISTEN_RATE, Samples, WakeDetected
 from avatard.api.stages import WakeDetector, WakeStream
 from avatard.cli.listen_people import PLACES, Stage, people, recorded
 from avatard.cli.listen_scenes import SECONDS, Household
 from avatard.cli.listen_tally import Tally
 from avatard.cli.progress import Bar
-from avatard.cli.rooms import voices
 from avatard.runtime.config import Configuration, PlatformEntry, from_mapping, load
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
+from avatard.runtime.voices import voices
+from avatard.talk.recorded import FRAME, frames_of
 
-BLOCK = 1024
-"""Samples of the microphone's frames, as sounddevice gives them."""
 EPILOG = """example:
   avatard bench listen --hours 10            the default phrases
   avatard bench listen --seed 2 --json       another household, other rooms; figures as JSON
@@ -48,11 +47,9 @@ class Listener:
 
     async def hear(self, sound: Samples) -> list[WakeDetected]:
         """Hear on; the wake words in this sound, by its own clock."""
-        found, origin = [], self._heard * BLOCK / LISTEN_RATE
+        found, origin = [], self._heard * FRAME / LISTEN_RATE
         began = time.process_time()
-        for at in range(0, len(sound) - BLOCK + 1, BLOCK):
-            begins = self._heard * BLOCK / LISTEN_RATE
-            frame = AudioFrame(sound[at : at + BLOCK], LISTEN_RATE, begins, begins + BLOCK / LISTEN_RATE)
+        for frame in frames_of(sound, self._heard):
             one = await self._stream.feed(frame)
             if one is not None:
                 found.append(WakeDetected(one.phrase, one.score, frame.end - origin))

@@ -21,9 +21,9 @@ from avatard.cli.doctor_engines import LOOKS
 from avatard.cli.examination import Examination, failure
 from avatard.cli.findings import Finding, Teller, screen, silenced
 from avatard.cli.levels import Meter, one_sided
-from avatard.cli.rooms import voices
 from avatard.runtime.config import ConfigProblems, Configuration, find_file, load
 from avatard.runtime.foundation import open_foundation
+from avatard.runtime.voices import voices
 
 LIMITS = {"stt": 120.0, "tts": 90.0, "render": 120.0, "encoder": 90.0, "conversation": 90.0, "display": 30.0,
           "vad": 60.0, "wake_word": 90.0}  # fmt: skip

@@ -22,10 +22,11 @@ from avatard.api.flow import (
     Transcript,
 )
 from avatard.cli.doctor_wake import wake_word
-from avatard.cli.examination import FRAME, Examination, frames_of
+from avatard.cli.examination import Examination, heard_in_quiet
 from avatard.cli.findings import Finding
 from avatard.cli.playing import frames
 from avatard.runtime.config import PlatformEntry
+from avatard.talk.recorded import FRAME
 
 QUESTIONS = {
     "en": "what time is it", "de": "wie spät ist es", "fr": "quelle heure est-il", "es": "qué hora es",
@@ -65,7 +66,7 @@ async def vad(visit: Examination, entry: PlatformEntry) -> list[Finding]:
     sound, _ = await question(visit)
     async with visit.opened(entry) as (detector,):
         async with detector.open() as stream:
-            heard = frames_of(sound)
+            heard = heard_in_quiet(sound)
             await stream.feed(heard[0])
             began = time.perf_counter()
             voices = [await stream.feed(frame) for frame in heard[1:]]
@@ -88,7 +89,7 @@ async def question(visit: Examination) -> tuple[Samples, str]:
 async def stt(visit: Examination, entry: PlatformEntry) -> list[Finding]:
     """A question is understood, and how long that takes."""
     part, (sound, text) = f"stt {entry.platform}", await question(visit)
-    heard = frames_of(sound)
+    heard = heard_in_quiet(sound)
     async with visit.opened(entry) as (engine,):
         began = time.perf_counter()
         await _recognized(engine, visit.configuration.language, heard[:4])

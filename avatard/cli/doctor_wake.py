@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from avatard.cli.examination import Examination, frames_of
+from avatard.cli.examination import Examination, heard_in_quiet
 from avatard.cli.findings import Finding
 from avatard.runtime.config import PlatformEntry
+from avatard.talk.selftest import finds
 
 ASKERS = ("en-us+m3", "en-us", "en-us+f3", "en-gb")
 """espeak-ng's voices that say a phrase, one after another, until it is found."""
@@ -35,9 +36,6 @@ async def heard_phrase(visit: Examination, detector: Any, phrase: str) -> str:
     """The voice in which the detector hears a phrase; empty where it hears none of them."""
     for voice in ASKERS:
         sound = np.asarray(await visit.voices.say(f"{phrase.replace('_', ' ')}.", voice, 150, 45), np.int16)
-        async with detector.open() as stream:
-            for frame in frames_of(sound, 2.0, 1.0):
-                detected = await stream.feed(frame)
-                if detected is not None and detected.phrase == phrase:
-                    return voice
+        if await finds(detector, phrase, heard_in_quiet(sound, 2.0, 1.0)):
+            return voice
     return ""

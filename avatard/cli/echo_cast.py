@@ -12,7 +12,9 @@ from avatard.cli.echo_guards import Guards
 from avatard.cli.echo_tally import PHRASES
 from avatard.cli.listen_people import ACCENTS, SPEAKERS, Person
 from avatard.cli.listen_words import EVERYDAY, TALKERS, ordinary
-from avatard.cli.rooms import Room, Voices, Wave, level, room
+from avatard.cli.rooms import Room, room
+from avatard.runtime.voices import Voices, Wave
+from avatard.talk.recorded import level
 
 OURS = ("en-us", "en-us+f3", "en-029+f3", "en-gb-scotland+f2", "en-us+m3", "en-029+m1")
 """Voices that it speaks with: the default, and some that the detectors take for a person's most readily."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import numpy as np
@@ -12,14 +12,12 @@ from avatard.api.echo import EchoCanceller
 from avatard.api.flow import FPS, FRAME_SAMPLES, LISTEN_RATE, SPEECH_RATE, AudioFrame, Samples, VideoFrame
 from avatard.api.stages import WakeDetector
 from avatard.cli.echo_tally import GUARDS
-from avatard.cli.rooms import Wave
 from avatard.runtime.feed import Feed
+from avatard.runtime.voices import Wave
 from avatard.talk.attention import Attention, Ear
 from avatard.talk.ownvoice import OwnVoice
 from avatard.talk.played import Played
-
-BLOCK = 1024
-"""Samples of the microphone's frames, as sounddevice gives them."""
+from avatard.talk.recorded import FRAME, frames_of
 
 
 class Listener:
@@ -53,7 +51,7 @@ class Guards:
     async def warm(self) -> None:
         """Return when the canceller is at work: it starts with the first frame."""
         async with self._cancellers[0].open() as stream:
-            frame = AudioFrame(np.full(BLOCK, 100, np.int16), LISTEN_RATE, 0.0, 0.0)
+            frame = AudioFrame(np.full(FRAME, 100, np.int16), LISTEN_RATE, 0.0, 0.0)
             for _ in range(100):
                 if await stream.clean(frame, frame.samples) is not frame:
                     return
@@ -68,11 +66,11 @@ class Guards:
             ears = [await stack.enter_async_context(one.open()) for one in listeners]
             for one, ear in zip(listeners, ears, strict=True):
                 with one.own.speaking(list) as answer:
-                    async for _ in one.own.rehearsed(_frames(given), answer):
+                    async for _ in one.own.rehearsed(_pictures(given), answer):
                         pass
-                    for frame in _microphone(sound):
+                    for frame in frames_of(sound):
                         first = round(frame.at * SPEECH_RATE)
-                        piece = given[first : first + 3 * BLOCK]
+                        piece = given[first : first + 3 * FRAME]
                         # A device takes what it is given some time before it is heard.
                         one.played.add(piece, frame.at)
                         one.now, one.shown = frame.captured, max(1e-3, frame.end)
@@ -84,7 +82,7 @@ class Guards:
     async def plain(self, sound: Wave) -> list[tuple[str, float]]:
         """The wake words in a sound."""
         async with self._wake.open() as stream:
-            found = [await stream.feed(frame) for frame in _microphone(whole(sound))]
+            found = [await stream.feed(frame) for frame in frames_of(whole(sound))]
         return [(one.phrase, one.at) for one in found if one is not None]
 
 
@@ -93,12 +91,6 @@ def whole(sound: Wave) -> Samples:
     return np.clip(sound, -32768, 32767).astype(np.int16)
 
 
-async def _frames(given: Samples) -> AsyncGenerator[VideoFrame, None]:
+async def _pictures(given: Samples) -> AsyncGenerator[VideoFrame, None]:
     for index in range(len(given) // FRAME_SAMPLES):
         yield VideoFrame(None, given[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES], index / FPS)
-
-
-def _microphone(sound: Samples) -> Iterator[AudioFrame]:
-    for index in range(len(sound) // BLOCK):
-        at = index * BLOCK / LISTEN_RATE
-        yield AudioFrame(sound[index * BLOCK : (index + 1) * BLOCK], LISTEN_RATE, at, at + BLOCK / LISTEN_RATE)

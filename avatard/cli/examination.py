@@ -14,15 +14,14 @@ from avatard.api.errors import AvatardError, first_cause
 from avatard.api.flow import LISTEN_RATE, AudioFrame, Pixels, Samples, SpokenGrammar
 from avatard.api.stages import VideoEncoder
 from avatard.cli.findings import Finding, State, Teller
-from avatard.cli.rooms import Voices
 from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
 from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
+from avatard.runtime.voices import Voices
 from avatard.talk.ranking import Ranking
+from avatard.talk.recorded import frames_of
 
-FRAME = 1024
-"""Samples of a microphone's frame."""
 GENERAL = "see what is wrong, with file and line:\n  avatard check"
 
 Look = Callable[[], Awaitable[list[Finding]]]
@@ -118,12 +117,8 @@ def failure(part: str, err: BaseException, command: str = "", state: State = "fa
     return Finding(part, state, what, f"{fix}\n{command}".strip("\n"))
 
 
-def frames_of(sound: Samples, before: float = 0.5, after: float = 0.8) -> list[AudioFrame]:
+def heard_in_quiet(sound: Samples, before: float = 0.5, after: float = 0.8) -> list[AudioFrame]:
     """A recording as a microphone's frames, with near silence around it."""
     rng = np.random.default_rng(5)
     quiet = [rng.integers(-6, 7, int(seconds * LISTEN_RATE)).astype(np.int16) for seconds in (before, after)]
-    whole = np.concatenate([quiet[0], sound, quiet[1]])
-    return [
-        AudioFrame(whole[at : at + FRAME], LISTEN_RATE, at / LISTEN_RATE, (at + FRAME) / LISTEN_RATE)
-        for at in range(0, len(whole) - FRAME + 1, FRAME)
-    ]
+    return list(frames_of(np.concatenate([quiet[0], sound, quiet[1]])))

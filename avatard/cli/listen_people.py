@@ -14,7 +14,9 @@ from avatard.api.flow import LISTEN_RATE, Samples
 from avatard.cli.listen_scenes import Household
 from avatard.cli.listen_sounds import HERTZ, NOISES, coloured, even, music
 from avatard.cli.listen_words import Dice, sentence
-from avatard.cli.rooms import Voices, Wave, level, room
+from avatard.cli.rooms import room
+from avatard.runtime.voices import Voices, Wave
+from avatard.talk.recorded import level
 
 ACCENTS = ("en-us", "en", "en-029", "en-gb-scotland")
 SPEAKERS = (

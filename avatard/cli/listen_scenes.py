@@ -9,7 +9,9 @@ import numpy as np
 from avatard.api.flow import Samples
 from avatard.cli.listen_sounds import HERTZ, NOISES, coloured, even, music
 from avatard.cli.listen_words import Dice, sentence
-from avatard.cli.rooms import Room, Voices, Wave, level, room
+from avatard.cli.rooms import Room, room
+from avatard.runtime.voices import Voices, Wave
+from avatard.talk.recorded import level
 
 SECONDS = 60
 """Of one scene."""

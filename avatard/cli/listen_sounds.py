@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from avatard.cli.listen_words import Dice
-from avatard.cli.rooms import Wave
+from avatard.runtime.voices import Wave
 
 HERTZ = 16_000
 VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (530, 1840, 2480), (570, 840, 2410), (300, 870, 2240))

@@ -1,4 +1,4 @@
-"""Rooms made by arithmetic, and voices in them: what a microphone would hear."""
+"""Rooms made by arithmetic: what a microphone would hear in them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatard.runtime.voices import Voices, Wave, voices
-
-__all__ = ["Room", "Voices", "Wave", "level", "room", "voices"]
+from avatard.runtime.voices import Wave
 
 DIRECT = 0.15
 """How loud a reverberation begins beside the direct sound."""
@@ -45,9 +43,3 @@ def room(seed: int, wet: float = DIRECT) -> Room:
     response[0] = 1.0
     response = np.concatenate([np.zeros(int(delay * 16_000)), response])
     return Room(response / np.sqrt(np.sum(response**2)), delay)
-
-
-def level(sound: Wave) -> float:
-    """Root mean square of what is not silent."""
-    loud = sound[np.abs(sound) > 30]
-    return float(np.sqrt(np.mean(loud * loud))) if len(loud) else 1.0

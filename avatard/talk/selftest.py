@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from avatard.api.flow import LISTEN_RATE, AudioFrame, Samples
 from avatard.api.stages import WakeDetector
+from avatard.talk.recorded import frames_of, level
 
-FRAME = 1024
-"""Samples, as a microphone gives them."""
 LOUDNESS, NOISE = 4000.0, 15.0
 """Root mean square of the voice, and of what is heard before and after it."""
 BEFORE, AFTER = 2.0, 1.0
@@ -44,8 +43,13 @@ class Tried:
 
 async def hears(wake: WakeDetector, phrase: str, sound: NDArray[np.float64]) -> bool:
     """Whether the detector finds the phrase (``okay_nabu`` or ``okay nabu``) in a sound of 16 kHz."""
+    return await finds(wake, phrase, frames_of(_heard(sound)))
+
+
+async def finds(wake: WakeDetector, phrase: str, frames: Iterable[AudioFrame]) -> bool:
+    """Whether a fresh stream of the detector finds the phrase in these frames."""
     async with wake.open() as stream:
-        for frame in _frames(sound):
+        for frame in frames:
             found = await stream.feed(frame)
             if found is not None and _plain(found.phrase) == _plain(phrase):
                 return True
@@ -82,14 +86,11 @@ def _plain(phrase: str) -> str:
     return phrase.replace("_", " ").lower()
 
 
-def _frames(sound: NDArray[np.float64]) -> list[AudioFrame]:
-    loud = sound[np.abs(sound) > 30]
-    level = float(np.sqrt(np.mean(loud * loud))) if len(loud) else 1.0
+def _heard(sound: NDArray[np.float64]) -> Samples:
+    """The sound as loud as a person, with a quiet room round it."""
     quiet = np.random.default_rng(1)
-    parts = [np.zeros(int(BEFORE * LISTEN_RATE)), sound * (LOUDNESS / level), np.zeros(int(AFTER * LISTEN_RATE))]
+    parts = [
+        np.zeros(int(BEFORE * LISTEN_RATE)), sound * (LOUDNESS / level(sound)), np.zeros(int(AFTER * LISTEN_RATE)),
+    ]  # fmt: skip
     whole = np.concatenate(parts)
-    samples: Samples = np.clip(whole + quiet.normal(0, NOISE, len(whole)), -32768, 32767).astype(np.int16)
-    return [
-        AudioFrame(samples[at : at + FRAME], LISTEN_RATE, at / LISTEN_RATE, (at + FRAME) / LISTEN_RATE)
-        for at in range(0, len(samples) - FRAME + 1, FRAME)
-    ]
+    return np.clip(whole + quiet.normal(0, NOISE, len(whole)), -32768, 32767).astype(np.int16)

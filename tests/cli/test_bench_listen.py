@@ -25,10 +25,10 @@ from avatard.cli.listen_scenes import SECONDS, Household, Said, Scene
 from avatard.cli.listen_sounds import HERTZ, NOISES, music
 from avatard.cli.listen_tally import Tally
 from avatard.cli.listen_words import NEAR, NEAR_ABROAD, TALKERS, sentence
-from avatard.cli.rooms import Voices, voices
 from avatard.runtime.config import built_in, from_mapping
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
+from avatard.runtime.voices import Voices, voices
 
 PHRASES = ("okay_nabu", "hey_jarvis", "alexa")
 CLEAR = "en-gb-scotland+Diogo"

@@ -13,14 +13,16 @@ import pytest
 from avatard.api.errors import StageFailed
 from avatard.api.flow import AudioFrame, Samples, VideoFrame, WakeDetected
 from avatard.api.news import Problem
-from avatard.cli.rooms import level, room, voices
+from avatard.cli.rooms import room
 from avatard.runtime.config import built_in, from_mapping
 from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.plugin import Opener
+from avatard.runtime.voices import voices
 from avatard.talk.attention import Attention
 from avatard.talk.ownvoice import AFTER, BEFORE, TAIL, OwnVoice, Speaking
 from avatard.talk.played import LATE, Played
+from avatard.talk.recorded import level
 
 
 @pytest.fixture
