@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -52,10 +53,12 @@ async def live(configuration: Configuration, story: list[Any]) -> list[str]:
 
 
 def check(configuration: Configuration, story: list[Any]) -> None:
+    gc.collect()  # what earlier tests and stories have left must not go away, and be counted, during this one
     files, threads = psutil.Process().num_fds(), threading.active_count()
     wrong = simulated(live(configuration, story))
     assert wrong == [], "\n".join(wrong)
-    assert threading.active_count() == threads and psutil.Process().num_fds() == files
+    left = threading.active_count() - threads, psutil.Process().num_fds() - files
+    assert left == (0, 0), left
 
 
 @pytest.fixture
