@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from broker import Broker, Listener, Message
 
-from avatard.api.errors import first_cause
+from avatard.api.errors import unwrapped
 from avatard.runtime.bridges import Bridges
 from avatard.runtime.config import Configuration
 from avatard.runtime.foundation import open_foundation
 from avatard.runtime.house import House, furnished
 
 
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    with Listener(broker, "#") as listener:
+        yield listener
+
+
 @asynccontextmanager
 async def bridged(configuration: Configuration) -> AsyncIterator[tuple[House, Bridges]]:
     """The house and its bridges, without the daemon around them."""
-    try:
+    with unwrapped():
         async with open_foundation(configuration) as foundation, Bridges(foundation) as bridges:
             async with furnished(configuration, foundation) as house:
                 await bridges.become(configuration)
                 yield house, bridges
-    except BaseExceptionGroup as group:
-        raise first_cause(group) from None
 
 
 def at(broker: Broker, **options: Any) -> dict[str, Any]:

@@ -10,6 +10,9 @@ AvatardError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class AvatardError(Exception):
     """The root of every error that avatard raises on purpose."""
@@ -40,6 +43,15 @@ class Refused(AvatardError):
 
 class OutOfMemory(AvatardError):
     """The governor could not make room for a model."""
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Let an error out by itself: a task group wraps whatever passes through it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise first_cause(group) from None
 
 
 def first_cause(group: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from avatard.api.errors import ConfigError, first_cause
+from avatard.api.errors import ConfigError, unwrapped
 from avatard.api.flow import LISTEN_RATE, Samples, WakeDetected
 from avatard.api.stages import WakeDetector, WakeStream
 from avatard.cli.listen_people import PLACES, Stage, people, recorded
@@ -123,10 +123,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     began = time.monotonic()
     configuration = load(args.config) if args.config else from_mapping({"name": "bench"})
-    try:
+    with unwrapped():
         figures = asyncio.run(_measured(configuration, args))
-    except BaseExceptionGroup as group:
-        raise first_cause(group) from None  # a task group wraps what passes through it
     figures["times_real_time"] = round(figures["hours"] * 3600 / (time.monotonic() - began), 1)
     print(json.dumps(figures)) if args.json else _print(figures)
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from avatard.api.errors import AvatardError, first_cause
+from avatard.api.errors import AvatardError, first_cause, unwrapped
 from avatard.api.flow import LISTEN_RATE, AudioFrame, Pixels, Samples, SpokenGrammar
 from avatard.api.stages import VideoEncoder
 from avatard.cli.findings import Finding, State, Teller
@@ -18,6 +18,7 @@ from avatard.runtime.config import Configuration, PlatformEntry
 from avatard.runtime.foundation import Foundation
 from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
+from avatard.runtime.selftest import phrases_of
 from avatard.runtime.voices import Voices
 from avatard.talk.ranking import Ranking
 from avatard.talk.recorded import frames_of
@@ -51,14 +52,12 @@ class Examination:
     @asynccontextmanager
     async def opened(self, *entries: PlatformEntry) -> AsyncIterator[list[Any]]:
         """Open parts as the daemon does, while the block runs."""
-        try:
+        with unwrapped():
             async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
                 opener = Opener(stack, tasks, self.foundation, self.configuration, list(self.grammars))
                 opener.wake_phrases = tuple(phrase.replace("_", " ") for phrase in self.phrases)
                 opener.encoder = LazyEncoder(lambda: self.encoder(opener)) if self.entries("encoder") else None
                 yield [await opener.open(entry) for entry in entries]
-        except BaseExceptionGroup as group:
-            raise first_cause(group) from None
 
     @asynccontextmanager
     async def encoding(self) -> AsyncIterator[Ranking[VideoEncoder]]:
@@ -77,13 +76,7 @@ class Examination:
     @property
     def phrases(self) -> tuple[str, ...]:
         """The names of the wake phrases."""
-        names: list[str] = []
-        for entry in self.entries("wake_word"):
-            for phrase in getattr(entry.options, "phrases", ()):
-                name = phrase if isinstance(phrase, str) else getattr(phrase, "name", None) or ""
-                if name:
-                    names.append(name)
-        return tuple(names)
+        return phrases_of(self.entries("wake_word"))
 
     async def look(self, part: str, limit: float, at: Look) -> None:
         """Look at a part, and tell what was found; whatever happens, the next one can be looked at."""

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from avatard.api.errors import first_cause
+from avatard.api.errors import unwrapped
 from avatard.api.news import Problem
 from avatard.api.stages import Known, LipSyncRenderer, Microphone, SpeechRecognizer, SpeechSynthesizer, VideoEncoder
 from avatard.runtime.config import Configuration, PlatformEntry, built_in
@@ -16,7 +16,7 @@ from avatard.runtime.feed import Feed
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.lazy import LazyEncoder
 from avatard.runtime.plugin import Opener
-from avatard.runtime.selftest import SelfTest, absent
+from avatard.runtime.selftest import SelfTest, absent, phrases_of
 from avatard.runtime.timing import lag_of
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
@@ -55,12 +55,9 @@ async def open_house(configuration: Configuration) -> AsyncIterator[House]:
         ConfigError: the user must change something.
         NotReady, StageFailed, OutOfMemory: of the last engine in a ranking, when none can be had.
     """
-    try:
+    with unwrapped():
         async with open_foundation(configuration) as foundation, furnished(configuration, foundation) as house:
             yield house
-    except BaseExceptionGroup as group:
-        # A task group wraps even what passes through it: the caller gets the error itself.
-        raise first_cause(group) from None
 
 
 @asynccontextmanager
@@ -165,13 +162,7 @@ class _Builder:
 
     def _wake_phrases(self, usual: bool = False) -> tuple[str, ...]:
         """What wakes it, as it is said; ``usual``: only where the model's own threshold counts."""
-        names: list[str] = []
-        for entry in self._entries("wake_word"):
-            for phrase in getattr(entry.options, "phrases", ()):
-                name = phrase if isinstance(phrase, str) else getattr(phrase, "name", None) or ""
-                if name and not (usual and getattr(phrase, "threshold", None)):
-                    names.append(name.replace("_", " "))
-        return tuple(names)
+        return tuple(name.replace("_", " ") for name in phrases_of(self._entries("wake_word"), usual))
 
     def _self_test(self, hearing: Perception | None, place: Place) -> Callable[[], Awaitable[dict[str, str]]]:
         """The wake word's test of itself, which is also made once a day."""

@@ -6,13 +6,14 @@ import asyncio
 import datetime
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from avatard.api.errors import AvatardError, NotReady
 from avatard.api.news import News, Problem
 from avatard.api.stages import WakeDetector
+from avatard.runtime.config import PlatformEntry
 from avatard.runtime.memo import write_json
 from avatard.runtime.voices import voices
 from avatard.talk.selftest import Take, Tried, tried
@@ -101,6 +102,17 @@ class SelfTest:
             write_json(self._memory, known)
         except OSError as err:
             log.warning("%s: not written (%s)", self._memory, err)
+
+
+def phrases_of(entries: Iterable[PlatformEntry], usual: bool = False) -> tuple[str, ...]:
+    """The names of the wake phrases; ``usual``: only where the model's own threshold counts."""
+    names: list[str] = []
+    for entry in entries:
+        for phrase in getattr(entry.options, "phrases", ()):
+            name = phrase if isinstance(phrase, str) else getattr(phrase, "name", None) or ""
+            if name and not (usual and getattr(phrase, "threshold", None)):
+                names.append(name)
+    return tuple(names)
 
 
 def until(at: datetime.time, now: datetime.datetime) -> float:

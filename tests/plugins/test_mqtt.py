@@ -6,30 +6,19 @@ import asyncio
 import datetime
 import json
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from broker import Broker, Listener
-from mqtt import at, bridged, online, until
+from mqtt import at, bridged, broker, listener, online, until
 
 from avatard.runtime.config import Configuration
 
+__all__ = ["broker", "listener"]
+
 Scripted = Callable[..., Configuration]
 SLOW = {"display": {"platform": "scripted"}, "tts": {"platform": "scripted", "seconds_per_word": 0.1}}
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def listener(broker: Broker) -> Iterator[Listener]:
-    with Listener(broker, "#") as listener:
-        yield listener
 
 
 async def test_what_is_retained_and_what_is_not(scripted: Scripted, broker: Broker, listener: Listener) -> None:
@@ -355,6 +344,7 @@ async def test_timers_can_be_read(scripted: Scripted, broker: Broker, listener: 
         assert [t["name"] for t in kept["timers"]] == ["tea", "pizza"] and kept["next"] == kept["timers"][0]["ends"]
         left = datetime.datetime.fromisoformat(kept["next"]) - datetime.datetime.now(datetime.UTC)
         assert 40 < left.total_seconds() < 61
+        listener.clear()
         await house.door.cancel_timer(name="tea")
         await house.door.cancel_timer(name="pizza")
         await until(listener, "avatard/test/timers", lambda m: m.text and m.json() == {"next": None, "timers": []})

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from broker import Broker, Listener
-from mqtt import at, bridged, online, until
+from mqtt import at, bridged, broker, listener, online, until
 
 from avatard.api.flow import WakeDetected
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import House
 from avatard.talk.streams import Hearing
 
+__all__ = ["broker", "listener"]
+
 Scripted = Callable[..., Configuration]
 SLOW: dict[str, Any] = {"tts": {"platform": "scripted", "seconds_per_word": 0.3}, "display": {"platform": "scripted"}}
 LONG = "one two three four five six seven eight nine ten"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def listener(broker: Broker) -> Iterator[Listener]:
-    with Listener(broker, "#") as listener:
-        yield listener
 
 
 async def say(listener: Listener, text: str, **more: Any) -> int:
