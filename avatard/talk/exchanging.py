@@ -13,7 +13,7 @@ from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript
 from avatard.api.news import News, Problem, State, Transcribed, TurnFinished, TurnReport
 from avatard.api.stages import Responder
-from avatard.talk.listening import Ears, Heard
+from avatard.talk.ears import Ears, Heard
 from avatard.talk.phrasebook import ENGLISH, Phrases
 from avatard.talk.requests import Request
 from avatard.talk.sessions import Sessions

@@ -21,10 +21,11 @@ from avatard.api.stages import (
 )
 from avatard.talk.attention import Attention
 from avatard.talk.displays import Displays
+from avatard.talk.ears import Ears
 from avatard.talk.endpoint import ListeningLimits
 from avatard.talk.exchanging import Manners, Means
 from avatard.talk.ladder import Ladder
-from avatard.talk.listening import Ears, Listening
+from avatard.talk.listening import Listening
 from avatard.talk.orders import Seat
 from avatard.talk.ownvoice import OwnVoice
 from avatard.talk.phrases import Phrases
