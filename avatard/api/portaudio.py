@@ -9,6 +9,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .errors import NotReady
+
+
+def portaudio(who: str) -> Any:
+    """The sounddevice module, for one who needs it.
+
+    Raises:
+        NotReady: PortAudio is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError as err:
+        raise NotReady(f"{who}: {err}; install it: sudo apt install libportaudio2") from err
+    return sounddevice
+
 
 class Streams:
     """Who has a stream open."""

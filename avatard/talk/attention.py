@@ -17,6 +17,7 @@ from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Samples, WakeDetected
 from avatard.api.news import News, Problem
 from avatard.api.stages import WakeDetector, WakeStream
+from avatard.talk.loudness import power
 from avatard.talk.ownvoice import OwnVoice
 from avatard.talk.played import Played
 
@@ -137,7 +138,7 @@ class Cleaned:
         """Take a frame as heard, and what is left of it: where that is next to nothing no wake word counts."""
         fade = math.exp(-len(heard.samples) / heard.rate / WITHIN)
         self.before, self.after = (
-            fade * mean + (1 - fade) * _power(frame) for mean, frame in ((self.before, heard), (self.after, cleaned))
+            fade * mean + (1 - fade) * power(frame) for mean, frame in ((self.before, heard), (self.after, cleaned))
         )
         found = await self.wake.feed(cleaned)
         return found if self.after >= REST * self.before else None
@@ -188,7 +189,3 @@ class Ear:
             quiet = replace(frame, samples=silence, at=frame.at - back * seconds)
             for by in self._cleaned:
                 await by.wake.feed(quiet)
-
-
-def _power(frame: AudioFrame) -> float:
-    return float(np.mean(np.square(frame.samples, dtype=np.float64)))

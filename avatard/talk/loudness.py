@@ -23,6 +23,11 @@ FLOOR = -100.0
 """dB of exact zeros: they are another matter, and do not count."""
 
 
+def power(frame: AudioFrame) -> float:
+    """Mean square of its samples."""
+    return float(np.mean(np.square(frame.samples, dtype=np.float64)))
+
+
 class Loudness:
     """One microphone's."""
 
@@ -37,9 +42,9 @@ class Loudness:
 
     def feed(self, frame: AudioFrame) -> str:
         """Take the next frame; return what is wrong, if anything."""
-        power = float(np.mean(np.square(frame.samples, dtype=np.float64)))
-        if power > 0:
-            self._frames.append(10 * math.log10(power / 32768**2))
+        mean = power(frame)
+        if mean > 0:
+            self._frames.append(10 * math.log10(mean / 32768**2))
             self._seconds += len(frame.samples) / LISTEN_RATE
         if self._seconds >= MINUTE:
             self._minute(float(np.percentile(self._frames, QUIET)))

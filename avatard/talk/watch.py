@@ -100,12 +100,11 @@ class Watch:
             fault = self._deafness.feed(frame)
             self._tell(LEVEL, "" if fault else self._loudness.feed(frame))
         self._count()
+        first, self._first = self._first, False
         if not fault:
-            if self._first or WHERE in self._told:
+            if first or WHERE in self._told:
                 self._well()
-            self._first = False
             return
-        self._first = False
         self._lost(fault)
         now = self._clock()
         if not hearing and (self._tries == 0 or now >= self._next):

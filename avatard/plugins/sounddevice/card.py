@@ -8,26 +8,13 @@ from typing import Any
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import LISTEN_RATE
-from avatard.api.portaudio import STREAMS
+from avatard.api.portaudio import STREAMS, portaudio
 from avatard.plugins.sounddevice.recorder import FRAME, Ended, Heard, mono
 
 CARDS = (Path("/proc/asound/cards"), Path("/proc/asound/pcm"))
 """What ALSA says of the cards: cheap to look at, and different when one comes or goes."""
 REREAD = 10.0
 """Seconds after which the list is read again although no card has come or gone: not everything is one of ALSA's."""
-
-
-def portaudio() -> Any:
-    """The sounddevice module.
-
-    Raises:
-        NotReady: PortAudio is not installed.
-    """
-    try:
-        import sounddevice
-    except OSError as err:
-        raise NotReady(f"microphone: {err}; install it: sudo apt install libportaudio2") from err
-    return sounddevice
 
 
 class DeviceList:
@@ -44,7 +31,7 @@ class DeviceList:
     def reread(self) -> bool:
         """Read it again; False where somebody's stream would end by that."""
         seen = _cards()
-        if not STREAMS.anew(portaudio()):
+        if not STREAMS.anew(portaudio("microphone")):
             return False
         self._seen, self._when = seen, time.monotonic()
         return True
@@ -59,7 +46,7 @@ class CardRecorder:
         Raises:
             NotReady: PortAudio is missing, or the device is absent or busy.
         """
-        sd = portaudio()
+        sd = portaudio("microphone")
 
         def take(data: Any, _count: int, _time: Any, status: Any) -> None:
             heard(mono(data, channel), bool(status.input_overflow))

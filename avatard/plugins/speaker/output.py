@@ -12,7 +12,7 @@ import numpy as np
 
 from avatard.api.errors import NotReady
 from avatard.api.flow import SPEECH_RATE, Samples
-from avatard.api.portaudio import STREAMS
+from avatard.api.portaudio import STREAMS, portaudio
 
 Played = Callable[[Samples, float], None]
 """What was given to the device, and when, monotonic seconds."""
@@ -20,19 +20,6 @@ Played = Callable[[Samples, float], None]
 LATENCY = 0.06
 """Seconds that PortAudio is asked to buffer."""
 REFUSAL = "display: speaker: {0}; devices: {1}; is the card plugged in and free? choose one with 'device:'"
-
-
-def portaudio() -> Any:
-    """The sounddevice module.
-
-    Raises:
-        NotReady: PortAudio is not installed.
-    """
-    try:
-        import sounddevice
-    except OSError as err:
-        raise NotReady(f"display: speaker: {err}; install it: sudo apt install libportaudio2") from err
-    return sounddevice
 
 
 class Output:
@@ -51,7 +38,7 @@ class Output:
         Raises:
             NotReady: it is absent or busy.
         """
-        sd = portaudio()
+        sd = portaudio("display: speaker")
         self.volume = 1.0
         self.played = 0
         """Samples of the answer that were given to the device."""
