@@ -48,14 +48,14 @@ def written(folder: Path, text: str) -> Path:
 def joined(card: SoundCard, milliseconds: int = 150) -> str:
     """Let the microphone hear the loudspeaker; return the number of that stream."""
     card.pactl("load-module", "module-loopback", "source=speaker.monitor", "sink=mic", f"latency_msec={milliseconds}")
-    return streams(card, "mic")[0]
+    return streams(card, "mic", "module-loopback")[0]
 
 
-def streams(card: SoundCard, sink: str) -> list[str]:
-    """The numbers of what plays on a sink."""
+def streams(card: SoundCard, sink: str, of: str = "") -> list[str]:
+    """The numbers of what plays on a sink, by a driver ``of`` this name."""
     number = next(line.split("\t")[0] for line in card.pactl("list", "short", "sinks").splitlines() if sink in line)
     rows = [line.split("\t") for line in card.pactl("list", "short", "sink-inputs").splitlines()]
-    return [row[0] for row in rows if row[1] == number]
+    return [row[0] for row in rows if row[1] == number and of in row[3]]
 
 
 def noise(path: Path, seconds: float = 60) -> Path:
