@@ -17,8 +17,6 @@ import pytest
 from broker import Broker
 from soundcard import SoundCard, soundcard
 
-pytestmark = pytest.mark.alone
-
 __all__ = ["soundcard"]
 
 QUICK = "avatar: {render: [scripted]}\nencoder: scripted\n"
@@ -76,6 +74,7 @@ def room(soundcard: SoundCard, tmp_path: Path) -> Iterator[SoundCard]:
     playing.wait()
 
 
+@pytest.mark.alone
 def test_a_sound_card_whose_loudspeaker_is_heard(room: SoundCard, tmp_path: Path) -> None:
     joined(room)
     status, rows, seen = doctor(written(tmp_path, QUICK), env=room.env)
@@ -92,6 +91,7 @@ def test_a_sound_card_whose_loudspeaker_is_heard(room: SoundCard, tmp_path: Path
     assert "loop" in seen and "\x1b" not in seen, "no colours where nobody watches"
 
 
+@pytest.mark.long
 def test_a_loudspeaker_that_nobody_hears_and_a_dead_microphone(soundcard: SoundCard, tmp_path: Path) -> None:
     status, rows, seen = doctor(written(tmp_path, QUICK), env=soundcard.env)
     assert status == 1
@@ -104,19 +104,21 @@ def test_a_loudspeaker_that_nobody_hears_and_a_dead_microphone(soundcard: SoundC
     assert "→" in seen and "✗ loop" in seen
 
 
+@pytest.mark.long
 def test_a_loudspeaker_that_is_late_gets_its_line_of_configuration(room: SoundCard, tmp_path: Path) -> None:
     joined(room, 700)
-    _, rows, _ = doctor(written(tmp_path, QUICK), env=room.env)
+    _, rows, _ = doctor(written(tmp_path, f"{QUICK}echo: none\n"), env=room.env)
     loop = rows["loop"]
     assert loop["state"] == "warning" and loop["figures"]["delay_ms"] > 400, loop
     value = round(loop["figures"]["delay_ms"] / 10) * 10
     assert loop["figures"]["missing_ms"] == 0 and "lead_in_ms" not in loop["fix"], loop
     assert f"    delay_ms: {value}" in loop["fix"] and "  - platform: speaker" in loop["fix"], loop
-    config = written(tmp_path, f"{QUICK}display:\n  - platform: speaker\n    delay_ms: {value}\n")
+    config = written(tmp_path, f"{QUICK}echo: none\ndisplay:\n  - platform: speaker\n    delay_ms: {value}\n")
     _, rows, _ = doctor(config, env=room.env)
     assert rows["loop"]["state"] == "ok", (loop, rows["loop"])
 
 
+@pytest.mark.alone
 def test_an_amplifier_that_swallows_the_beginning_gets_its_lead_in(room: SoundCard, tmp_path: Path) -> None:
     way = joined(room)
     room.pactl("set-sink-input-mute", way, "1")
@@ -132,7 +134,7 @@ def test_an_amplifier_that_swallows_the_beginning_gets_its_lead_in(room: SoundCa
 
     waking = threading.Thread(target=wake)
     waking.start()
-    _, rows, _ = doctor(written(tmp_path, QUICK), env=room.env)
+    _, rows, _ = doctor(written(tmp_path, f"{QUICK}echo: none\n"), env=room.env)
     waking.join()
     loop = rows["loop"]
     missing = loop["figures"]["missing_ms"]
@@ -169,6 +171,7 @@ def test_a_model_file_that_is_none(tmp_path: Path) -> None:
     assert rows["tts espeak"]["state"] == "ok"
 
 
+@pytest.mark.alone
 def test_the_real_engines_have_their_speeds(tmp_path: Path) -> None:
     status, rows, _ = doctor(written(tmp_path, silent(tmp_path)))
     assert status == 0, rows
@@ -214,6 +217,7 @@ def test_a_wrong_configuration(tmp_path: Path) -> None:
     assert "avatard.yaml:2: displai" in rows["configuration"]["what"]
 
 
+@pytest.mark.alone
 def test_the_level_meter_hears_nothing_but_zeros(soundcard: SoundCard, tmp_path: Path) -> None:
     status, rows, _ = doctor(written(tmp_path, QUICK), "--level", "--seconds", "1", env=soundcard.env)
     assert status == 1 and set(rows) == {"sound in"} and "only zeros" in rows["sound in"]["what"]

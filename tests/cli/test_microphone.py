@@ -165,6 +165,7 @@ def hears(house: House, tmp_path: Path) -> None:
     eventually(house.well, 30)
 
 
+@pytest.mark.long
 def test_a_microphone_that_is_unplugged_is_found_again(house: House, tmp_path: Path) -> None:
     house.idle()
     house.responding()

@@ -14,7 +14,7 @@ from soundcard import RATE, SoundCard, soundcard
 
 from avatard.cli.remote import command
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.long
 
 __all__ = ["soundcard"]
 

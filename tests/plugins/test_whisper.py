@@ -119,7 +119,7 @@ async def test_partials_come_while_it_is_fed(tmp_path: Path) -> None:
 
 
 def test_a_cancel_ends_the_decoding(tmp_path: Path) -> None:
-    one = engine(whisper(tmp_path / "ggml-slow.bin", layers=12))
+    one = engine(whisper(tmp_path / "ggml-slow.bin", layers=48))
     one.begin("en")
     one.feed(NOISE.tobytes())
     found: list[str] = []
