@@ -21,7 +21,7 @@ $(VENV)/.ready-test: $(VENV)/.ready
 # llama.cpp is compiled once, for some minutes (pip keeps the wheel); its tests miss it where that cannot be done.
 # xllamacpp is llama-server as a wheel: a real server for the platform openai.
 $(VENV)/.ready-long: $(VENV)/.ready-test
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama_cpp]' || \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama-cpp]' || \
 		echo "llama.cpp could not be compiled: sudo apt install g++"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt xllamacpp || \
 		echo "there is no wheel of xllamacpp for this machine"

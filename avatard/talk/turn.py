@@ -22,7 +22,7 @@ from avatard.talk.streams import Drain, Lookahead
 from avatard.talk.timeline import Timeline
 from avatard.talk.voice import Voice
 
-TOKENS_AHEAD, SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 64, 4, 16, 10
+TOKENS_AHEAD, SENTENCES_AHEAD, SPEECH_AHEAD, FRAMES_AHEAD = 64, 64, 16, 10
 """How far each stage may run ahead: tokens, whole sentences, pieces of sound, frames (0.4 s at 25 fps)."""
 FILLER_AFTER = 1.5
 """Seconds without a word of the reply after which the filler is said."""
@@ -48,7 +48,7 @@ class Answer:
         self.text = ""
         self.spoken = Spoken()
         self.complete = False
-        self._replied = False
+        self._all_noted = False
         self._ended: float | None = None
         """How far it was heard, seconds, once it has ended: after that the displays tell of what comes next."""
         self._turn, self._voice, self._news = turn, voice, news
@@ -63,7 +63,7 @@ class Answer:
             return ""
         heard = {sentence.index for sentence in self.spoken.sentences(self._shown, False)}
         rest = [s.text for s in self._sentences if not (s.aside or s.index in heard)]
-        return " ".join(rest if self._replied else [*rest, MORE])
+        return " ".join(rest if self._all_noted else [*rest, MORE])
 
     @property
     def asks(self) -> bool:
@@ -161,7 +161,6 @@ class Answer:
                 self.text += token.text
                 self._news.publish(ReplyText(self._turn, token.text))
                 yield token
-        self._replied = True
         self._news.publish(Replied(self._turn, self.text.strip()))
 
     async def _noting(self, sentences: AsyncGenerator[Sentence, None]) -> AsyncGenerator[Sentence, None]:
@@ -169,6 +168,7 @@ class Answer:
             async for sentence in sentences:
                 self._sentences.append(sentence)
                 yield sentence
+        self._all_noted = True
 
     async def _speech(self, sentences: AsyncIterator[Sentence]) -> AsyncGenerator[Piece, None]:
         seconds = 0.0

@@ -57,6 +57,8 @@ class Watch:
             clock: monotonic seconds.
         """
         self._microphone, self._deaf, self._news, self._clock = microphone, deaf, news, clock
+        self._lossy = microphone if isinstance(microphone, Lossy) else None
+        self._watched = isinstance(microphone, Watched) and microphone.watched
         self._told: dict[str, str] = {}
         """Problems, and what was said of them."""
         self._deafness, self._loudness = Deafness(), Loudness()
@@ -96,7 +98,7 @@ class Watch:
             Deaf: it hears nothing, and opening it again may help.
         """
         fault = ""
-        if isinstance(self._microphone, Watched) and self._microphone.watched:
+        if self._watched:
             fault = self._deafness.feed(frame)
             self._tell(LEVEL, "" if fault else self._loudness.feed(frame))
         self._count()
@@ -145,14 +147,14 @@ class Watch:
         self._news.publish(Problem(WHERE, "", over=True))
 
     def _count(self) -> None:
-        if not isinstance(self._microphone, Lossy):
+        if self._lossy is None:
             return
         now = self._clock()
         if now >= self._since + WITHIN:
-            if self._microphone.dropped <= self._losses:
+            if self._lossy.dropped <= self._losses:
                 self._tell(OVERRUNS, "")
-            self._losses, self._since = self._microphone.dropped, now
-        elif self._microphone.dropped >= self._losses + LOSSES:
+            self._losses, self._since = self._lossy.dropped, now
+        elif self._lossy.dropped >= self._losses + LOSSES:
             self._tell(OVERRUNS, f"{LOSSES} pieces of sound were lost within a minute: the machine is too busy")
 
     def _tell(self, where: str, what: str) -> None:

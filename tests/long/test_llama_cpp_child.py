@@ -49,7 +49,7 @@ pytestmark = pytest.mark.long
 @pytest.fixture(autouse=True)
 def library() -> None:
     if importlib.util.find_spec("llama_cpp") is None:
-        missing("llama-cpp-python (pip install 'avatard[llama_cpp]'; it is compiled, for some minutes)")
+        missing("llama-cpp-python (pip install 'avatard[llama-cpp]'; it is compiled, for some minutes)")
 
 
 def engine(path: Path, context: int = 2048, temperature: float = 0.6) -> LlamaEngine:

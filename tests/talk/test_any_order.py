@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from simulation import simulated
 from troubled import do, judged, serves, settled, troubled
@@ -72,10 +72,15 @@ def configuration(scripted: Callable[..., Configuration]) -> Configuration:
 shared = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
-@settings(shared, max_examples=60, derandomize=True, database=None)
-@given(stories)
-def test_in_any_order(configuration: Configuration, story: list[Any]) -> None:
-    check(configuration, story)
+@pytest.mark.parametrize("part", (1, 2, 3, 4))
+def test_in_any_order(configuration: Configuration, part: int) -> None:
+    @seed(part)
+    @settings(shared, max_examples=15, database=None)
+    @given(stories)
+    def lived(story: list[Any]) -> None:
+        check(configuration, story)
+
+    lived()
 
 
 @pytest.mark.long
