@@ -38,7 +38,7 @@ const player = new Player({
   },
 });
 
-let lastTouch = 0;
+let lastTouch = -Infinity;
 let away = 0;
 
 function press(state) {
