@@ -100,7 +100,7 @@ class Timers:
         if timer is None or timer.turn is not None:
             return None
         if not 1 <= timer.left + seconds <= LONGEST:
-            raise Refused(f"{seconds:+g} s: the timer would end in {timer.left + seconds:.0f} s")
+            raise Refused(f"a timer to end in {timer.left + seconds:.0f} s: give between 1 second and 24 hours")
         timer.ends += seconds
         timer.seconds += seconds
         self._tell()

@@ -28,6 +28,8 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "set a timer for five minutes": ("SetTimer", MINUTE), "set a timer for half an hour": ("SetTimer", HALF),
         "set a pizza timer for five minutes": ("SetTimer", MINUTE | {"name": "pizza"}), "stop": ("Stop", {}),
         "go on": ("GoOn", {}), "keep talking": ("GoOn", {}), "continue": ("GoOn", {}),
+        "add five minutes to the timer": ("AddToTimer", MINUTE), "add half an hour to my timer": ("AddToTimer", HALF),
+        "add 5 minutes to my pizza timer": ("AddToTimer", MINUTE | {"name": "pizza"}),
         "cancel the pizza timer": ("CancelTimer", {"name": "pizza"}), "how long is left": ("TimerLeft", {}),
         "set a timer for two hours and ten minutes": ("HassStartTimer", {"hours": 2, "minutes": 10}),
         "Please set the volume to 50 %.": ("SetVolume", {"number": 50}),
@@ -40,6 +42,7 @@ ASKED: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "Stell einen Timer auf fünf Minuten": ("SetTimer", MINUTE), "Timer eine halbe Stunde": ("SetTimer", HALF),
         "Stell einen Pizza Timer auf fünf Minuten": ("SetTimer", MINUTE | {"name": "Pizza"}),
         "Timer eine Minute": ("SetTimer", {"number": 1, "unit": 60}), "Brich den Timer ab": ("CancelTimer", {}),
+        "Verlängere den Timer um fünf Minuten": ("AddToTimer", MINUTE),
         "Weiter!": ("GoOn", {}), "Sprich bitte weiter": ("GoOn", {}), "fahr fort": ("GoOn", {}),
         "Wie lange läuft der Timer noch?": ("TimerLeft", {}), "Vergiss es": ("Nevermind", {}),
         "Stelle bitte einen 5-Minuten-Timer.": ("SetTimer", MINUTE), "Lautstärke 50%": ("SetVolume", {"number": 50}),
@@ -205,6 +208,43 @@ async def test_from_text_to_frames(language: str, scripted: Scripted) -> None:
         assert len({picture.tobytes() for picture in pictures}) > 5, "the mouth moves"
         assert round(house.door.status().timers[0].seconds_left / 60) == 21
         assert (await (await house.door.ask(JOKES[language])).finished).reply == UNKNOWN[language]
+
+
+SIX_59 = "Six minutes and fifty nine seconds to go."
+THREE_59 = "Three minutes and fifty nine seconds to go."
+ADDED = {
+    "en": "add 5 minutes to my timer", "de": "Verlängere meinen Timer um fünf Minuten",
+    "es": "añade cinco minutos al temporizador", "fr": "ajoute cinq minutes au minuteur", "zh": "给计时器增加五分钟",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_timer_is_made_longer(language: str, scripted: Scripted) -> None:
+    async with open_house(scripted(language=language, conversation="intents")) as house:
+        async def ask(text: str) -> str:
+            return (await (await house.door.ask(text)).finished).reply
+
+        await ask(ADDED[language])
+        assert house.door.status().timers == (), "there was none"
+        await ask(SAID[language][0])
+        await ask(ADDED[language])
+        (timer,) = house.door.status().timers
+        assert 25 * 60 + 50 < timer.seconds_left <= 26 * 60
+
+
+async def test_a_timer_of_that_name_is_made_longer_and_shorter(scripted: Scripted) -> None:
+    async with open_house(scripted(conversation="intents")) as house:
+        async def ask(text: str) -> str:
+            return (await (await house.door.ask(text)).finished).reply
+
+        await ask("set a timer for two minutes")
+        await ask("set a pizza timer for five minutes")
+        assert await ask("add two minutes to the pizza timer") in ("Seven minutes to go.", SIX_59)
+        assert await ask("remove 3 minutes from the pizza timer") in ("Four minutes to go.", THREE_59)
+        assert "cannot set a timer" in await ask("remove 9 minutes from the pizza timer")
+        assert await ask("add a minute to the bread timer") == "There is no timer."
+        left = {timer.name: timer.seconds_left for timer in house.door.status().timers}
+        assert 110 < left[""] <= 120 and 230 < left["pizza"] <= 240, left
 
 
 @pytest.mark.parametrize("language", ["de", "es", "fr"])

@@ -23,6 +23,8 @@ STEP = 15
 """Percent of volume for louder and quieter."""
 HOUSE = ("Switch", "HassTurnOn", "HassTurnOff", "HassLightSet")
 """What only a house can do."""
+LATER = {"AddToTimer": 1, "IncreaseTimer": 1, "DecreaseTimer": -1}
+"""Intents by which a timer ends later or earlier."""
 SPOKEN = {"Who": "who", "Help": "help", "Hello": "hello", "Thanks": "thanks"}
 """Intents that are answered with a phrase alone."""
 
@@ -96,6 +98,8 @@ class IntentsResponder:
         words, name = self._wording, str(slots.get("name", "")).strip()
         if kind in ("SetTimer", "StartTimer"):
             return await self._start(seconds_in(slots), name)
+        if kind in LATER:
+            return await self._later(LATER[kind] * seconds_in(slots), name)
         if kind not in ("CancelTimer", "CancelAllTimers", "TimerLeft", "TimerStatus"):
             return None
         timer = self._running(name)
@@ -118,6 +122,15 @@ class IntentsResponder:
         return words.say("named_timer_set", length=length, timer=name) if name else words.say(
             "timer_set", length=length
         )  # fmt: skip
+
+    async def _later(self, seconds: int, name: str) -> str:
+        try:
+            timer = await self._assistant.add_to_timer(seconds, name=name)
+        except Refused as err:
+            return self._wording.say("timer_refused", why=str(err))
+        if timer is None:
+            return self._wording.say("no_timer")
+        return self._wording.say("timer_left", length=self._wording.length(timer.seconds_left))
 
     def _running(self, name: str) -> TimerView | None:
         """The timer of that name; the one that ends first where none is named."""
