@@ -15,6 +15,7 @@ from avatard.runtime.config import Configuration, load
 from avatard.runtime.control import Control, control_socket
 from avatard.runtime.foundation import Foundation, open_foundation
 from avatard.runtime.house import House, furnished
+from avatard.runtime.keeping import keeping
 from avatard.runtime.memo import outlive, settings_outlive
 from avatard.runtime.notify import Notifier, Watchdog
 from avatard.runtime.stories import tell
@@ -144,7 +145,10 @@ class Daemon:
         phase = "opening"
         pulse = foundation.life.watch("closing the house")
         try:
-            async with furnished(self._configuration, foundation) as house:
+            async with (
+                keeping(self._configuration, foundation) as keep,
+                furnished(self._configuration, foundation, keep) as house,
+            ):
                 if self._serving is None:
                     # Before the bridges: a second daemon with this id must not speak in the name of the first.
                     listener = Control(foundation.door, foundation.feed)

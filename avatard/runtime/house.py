@@ -21,7 +21,7 @@ from avatard.runtime.timing import lag_of
 from avatard.talk.assistant import Door, Household
 from avatard.talk.displays import Displays
 from avatard.talk.endpoint import ListeningLimits
-from avatard.talk.exchanging import Manners
+from avatard.talk.exchanging import Keep, Manners
 from avatard.talk.faculties import Faculties, Perception
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Listening
@@ -61,12 +61,14 @@ async def open_house(configuration: Configuration) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def furnished(configuration: Configuration, foundation: Foundation) -> AsyncIterator[House]:
-    """Open the stages on a foundation that may be older, and outlive them."""
+async def furnished(
+    configuration: Configuration, foundation: Foundation, keep: Keep | None = None
+) -> AsyncIterator[House]:
+    """Open the stages on a foundation that may be older, and outlive them; ``keep`` takes the room's spoken turns."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         opener = Opener(stack, tasks, foundation, configuration)
         async with foundation.governor.opening(configuration.core.memory, configuration.memory_place):
-            house = await _Builder(configuration, opener, foundation, tasks).build()
+            house = await _Builder(configuration, opener, foundation, tasks, keep).build()
         pulse = foundation.life.watch("listening")
         listening = None
         if house.listening is not None:
@@ -91,10 +93,11 @@ class _Builder:
     """Opens the stages in the order in which they need each other."""
 
     def __init__(
-        self, configuration: Configuration, opener: Opener, foundation: Foundation, tasks: asyncio.TaskGroup
-    ) -> None:
+        self, configuration: Configuration, opener: Opener, foundation: Foundation, tasks: asyncio.TaskGroup,
+        keep: Keep | None,
+    ) -> None:  # fmt: skip
         self._configuration, self._opener, self._foundation = configuration, opener, foundation
-        self._feed, self._tasks = foundation.feed, tasks
+        self._feed, self._tasks, self._keep = foundation.feed, tasks, keep
 
     async def build(self) -> House:
         core, opener = self._configuration.core, self._opener
@@ -130,7 +133,7 @@ class _Builder:
             core.listening.follow_up)
         faculties = Faculties(
             hearing, responders, tts, render, ladder, unseen, encoder, phrases, sessions, manners,
-            core.sessions.max_reply_seconds, core.sessions.max_text,
+            core.sessions.max_reply_seconds, core.sessions.max_text, self._keep,
         )  # fmt: skip
         pulse = self._foundation.life.watch("place")
         seat = faculties.seat(displays, microphone, self._feed, self._tasks.create_task, pulse)

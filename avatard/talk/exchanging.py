@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
-from avatard.api.flow import Exchange, ReplyToken, SessionView, Transcript
+from avatard.api.flow import AudioFrame, Exchange, ReplyToken, SessionView, Transcript
 from avatard.api.news import News, Problem, State, Transcribed, TurnFinished, TurnReport
 from avatard.api.stages import Responder
 from avatard.talk.ears import Ears, Heard
@@ -28,6 +28,9 @@ RINGS, RING_PAUSE = 200, 2.0
 """How often a timer rings where nobody stops it (10 minutes), and seconds between."""
 SAID_EVERY = 10
 """Rings after which it says again which timer it is."""
+
+Keep = Callable[[TurnReport, list[AudioFrame]], None]
+"""Takes a spoken turn and its sound, from the wake word on, to be kept; never waits, never fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Means:
     manners: Manners
     ailing: set[str] = field(default_factory=set)
     """Responders that failed when they were last asked."""
+    keep: Keep | None = None
 
 
 class Stage(Protocol):
@@ -216,3 +220,5 @@ class Exchanging:
         request.end(report)
         if not self._silent:
             news.publish(TurnFinished(report))
+            if self._means.keep is not None and request.hearing is not None and request.hearing.kept:
+                self._means.keep(report, request.hearing.kept)

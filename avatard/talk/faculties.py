@@ -19,11 +19,11 @@ from avatard.api.stages import (
     VoiceActivityDetector,
     WakeDetector,
 )
-from avatard.talk.attention import Attention
+from avatard.talk.attention import MEMORY, Attention
 from avatard.talk.displays import Displays
 from avatard.talk.ears import Ears
 from avatard.talk.endpoint import ListeningLimits
-from avatard.talk.exchanging import Manners, Means
+from avatard.talk.exchanging import Keep, Manners, Means
 from avatard.talk.ladder import Ladder
 from avatard.talk.listening import Listening
 from avatard.talk.orders import Seat
@@ -68,6 +68,8 @@ class Faculties:
     """Seconds of speech in one reply."""
     max_text: int
     """Characters in a text to say or ask."""
+    keep: Keep | None = None
+    """Keeps the room's spoken turns; a visitor's are his own."""
 
     def seat(
         self, displays: Displays, microphone: Microphone | None, news: News,
@@ -88,11 +90,13 @@ class Faculties:
         ears = None if hearing is None else Ears(hearing.vad, hearing.stt, hearing.limits, news)
         own = OwnVoice(lambda: displays.shown)
         voice = Voice(self.tts, self.render, self.ladder, self.unseen, displays, self.phrases, own, self.longest)
-        means = Means(ears, self.responders, voice, self.sessions, news, self.manners)
+        keep = None if visitor else self.keep
+        means = Means(ears, self.responders, voice, self.sessions, news, self.manners, keep=keep)
         place = Place(means, start, pulse, visitor or "microphone", session)
         listening = None
         if hearing is not None and microphone is not None:
             attention = Attention(hearing.wake, own, displays.played, hearing.echo, news, hearing.half_duplex)
-            listening = Listening(microphone, attention, place, news, hearing.pre_roll, steady=not visitor)
+            lookback = None if keep is None else MEMORY
+            listening = Listening(microphone, attention, place, news, hearing.pre_roll, not visitor, lookback)
             place.invite = listening.listen
         return Seat(place, listening, self.manners.language, self.max_text)

@@ -46,7 +46,7 @@ class Listening:
 
     def __init__(
         self, microphone: Microphone, attention: Attention, room: Room, news: News, pre_roll: float,
-        steady: bool = True,
+        steady: bool = True, lookback: float | None = None,
     ) -> None:  # fmt: skip
         """Find the requests.
 
@@ -57,9 +57,10 @@ class Listening:
             news: of what is heard.
             pre_roll: seconds of what was heard before its wake word was complete, which a request is given.
             steady: whether a live microphone that gives nothing is stuck: a device is, a visitor's may well pause.
+            lookback: seconds up to the end of a wake word that are kept with its request; None: nothing is kept.
         """
         self._microphone, self._attention, self._room, self._news = microphone, attention, room, news
-        self._pre_roll, self._steady = pre_roll, steady
+        self._pre_roll, self._steady, self._lookback = pre_roll, steady, lookback
         # A visitor's microphone is his browser's: he is told of the problem, and his visit ends.
         self._watch = Watch(microphone, room.deaf if steady else lambda _: None, news)
         self._recent: deque[AudioFrame] = deque()
@@ -139,7 +140,7 @@ class Listening:
     async def _take(self, frame: AudioFrame, ear: Ear) -> None:
         frame, detected = await ear.take(frame)
         self._recent.append(frame)
-        while self._recent and frame.end - self._recent[0].end > self._pre_roll:
+        while self._recent and frame.end - self._recent[0].end > max(self._pre_roll, self._lookback or 0.0):
             self._recent.popleft()
         if detected is not None:
             self._news.publish(WakeHeard(detected.phrase, detected.score, detected.at))
@@ -157,8 +158,11 @@ class Listening:
     async def _begin(self, detected: WakeDetected | None) -> None:
         self._asked = False
         self._forget(keep_recent=True)
-        self._hearing = Hearing(gap=GAP if self._microphone.live else None)
-        for earlier in self._recent:
+        now = self._recent[-1].end
+        before = [earlier for earlier in self._recent if now - earlier.end > self._pre_roll]
+        kept = None if self._lookback is None else list(before) if detected is not None else []
+        self._hearing = Hearing(gap=GAP if self._microphone.live else None, kept=kept)
+        for earlier in list(self._recent)[len(before) :]:
             self._hearing.put(earlier)
         await self._room.wake(detected, self._hearing)
 

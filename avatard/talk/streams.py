@@ -75,9 +75,13 @@ class Hearing:
     The microphone never waits: what does not fit pushes out the oldest frame, which is counted.
     """
 
-    def __init__(self, size: int = 256, gap: float | None = None) -> None:
-        """Hold at most ``size`` frames (256 of 32 ms are 8 s); a ``gap`` of so many seconds is their end."""
+    def __init__(self, size: int = 256, gap: float | None = None, kept: list[Any] | None = None) -> None:
+        """Hold at most ``size`` frames (256 of 32 ms are 8 s); a ``gap`` of so many seconds is their end.
+
+        ``kept``: what was heard just before; whatever is read is added to it.
+        """
         self.dropped = 0
+        self.kept = kept
         self._gap = gap
         self._frames: asyncio.Queue[Any] = asyncio.Queue(size)
 
@@ -100,6 +104,8 @@ class Hearing:
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yield the frames until the end."""
         while (frame := await self._next()) is not _END:
+            if self.kept is not None:
+                self.kept.append(frame)
             yield frame
 
     async def _next(self) -> Any:

@@ -34,6 +34,11 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
         datetime.time(4), description="when it tests each day whether its wake words are heard, HH:MM; off: never"
     )
 
+    keep: int = Field(
+        0, ge=0, le=100, description="how many of the last spoken turns stay on the disk, with their sound, to be run "
+        "again; only the daemon's user can read them; 0: none, and those from before are removed"
+    )  # fmt: skip
+
     @field_validator("self_test", mode="before")
     @classmethod
     def _clock(cls, value: object) -> object:
