@@ -58,3 +58,25 @@ def _written(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any]
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return path
+
+
+def yunet(path: Path, *faces: tuple[int, int, int, int], size: int = 640) -> Path:
+    """Write a face detector with YuNet's interface: in a square picture of its size it finds these boxes, always."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    constants: dict[str, Any] = {"nought": np.float32(0)}
+    nodes = [helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
+             helper.make_node("Mul", ["mean", "nought"], ["nothing"])]  # fmt: skip
+    outputs = []
+    for part, wide in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+        for stride in (8, 16, 32):
+            side = size // stride
+            grid = np.zeros((1, side, side, wide), np.float32)
+            for x, y, w, h in faces if stride == 32 else ():
+                row, column = (y + h // 2) // stride, (x + w // 2) // stride
+                box = (x + w / 2) / stride - column, (y + h / 2) / stride - row, np.log(w / stride), np.log(h / stride)
+                grid[0, row, column] = {"cls": 1, "obj": 1, "bbox": box, "kps": 0}[part]
+            name = f"{part}_{stride}"
+            constants[f"{name}_grid"] = grid.reshape(1, -1, wide)
+            nodes.append(helper.make_node("Add", [f"{name}_grid", "nothing"], [name]))
+            outputs.append((name, TensorProto.FLOAT, [1, side * side, wide]))
+    return _written(path, nodes, [("input", TensorProto.FLOAT, [1, 3, size, size])], outputs, constants)

@@ -143,7 +143,8 @@ class Chat:
         head: list[Message] = [{"role": "system", "content": persona}]
         last: list[Message] = [{"role": "user", "content": harmless(heard.text)}]
         past = [
-            [{"role": "user", "content": harmless(exchange.heard)}, {"role": "assistant", "content": exchange.said}]
+            [{"role": "user", "content": harmless(exchange.heard)},
+             {"role": "assistant", "content": harmless(exchange.said)}]
             for exchange in session.history
         ]  # fmt: skip
         while True:
@@ -164,7 +165,8 @@ class Chat:
         except TimeoutError as late:
             if said and self.clock() >= deadline:
                 return None
-            raise StageFailed("conversation", self.terms.name, f"no word from the model for {wait:.0f} s") from late
+            why = f"no word from the model for {wait:.0f} s; if it is only slow, raise stall_seconds and seconds"
+            raise StageFailed("conversation", self.terms.name, why) from late
 
     async def _done(self, calls: Sequence[ToolCall]) -> list[Message]:
         """Do what is wanted; return it and what came of it as messages."""

@@ -14,6 +14,7 @@ from avatard.cli.progress import Bar
 from avatard.face import bundle
 from avatard.face.bundle import Box
 from avatard.face.preview import preview
+from avatard.runtime.catalog import store
 
 EPILOG = """examples:
   avatard faces import me.jpg                          # finds the face and its mouth
@@ -59,7 +60,8 @@ def run_import(args: argparse.Namespace) -> int:
         raise ConfigError(f"{target}: there is one already; add --replace, or another --name")
     bar = Bar()
     try:
-        by, _ = import_face(args.source, target, args.box, args.mouth, bar.show)
+        network = None if args.box else _network()
+        by, _ = import_face(args.source, target, args.box, args.mouth, bar.show, network)
     finally:
         bar.end()
     print(f"{name}: found by {by}\n  {target}")
@@ -71,6 +73,12 @@ def run_import(args: argparse.Namespace) -> int:
     print(f'  try it:    avatard say "Hello." --face {name} --out hello.mp4')
     print(f"  keep it:   avatar: {{face: {name}, render: [warp, drawn]}}")
     return 0
+
+
+def _network() -> Path | None:
+    """What finds faces in OpenCV, where it was pulled or added."""
+    name = next((model.name for model in store.installed().values() if model.kind == "face-detector"), None)
+    return None if name is None else store.model_path(name, "face-detector")
 
 
 def run_list(args: argparse.Namespace) -> int:

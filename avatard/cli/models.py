@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     get.add_argument("--replace", action="store_true", help="get it again; take another file than the pinned one")
     get.set_defaults(run=run_pull)
     own = kinds.add_parser("add", help="install a model file of your own")
-    own.add_argument("file", type=Path, metavar="FILE", help=".onnx, .gguf, ggml .bin, .tflite, .task, a vosk .zip")
+    own.add_argument("file", type=Path, metavar="FILE", help=".onnx, .gguf, ggml .bin, .tflite, a vosk .zip")
     own.add_argument("--name", default="", help="what it is called; default: the file's name")
     own.add_argument("--kind", choices=get_args(Kind), help="what it is for, where the file does not tell")
     own.add_argument("--replace", action="store_true", help="take the place of one of the same name")

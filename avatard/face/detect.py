@@ -1,4 +1,4 @@
-"""Finding faces in a picture, with what is installed: mediapipe, scikit-image, or an OpenCV that has cascades.
+"""Finding faces in a picture, with what is installed: mediapipe, YuNet, scikit-image, or an OpenCV that has cascades.
 
 Needed at import alone; nothing is detected while the daemon runs.
 """
@@ -6,7 +6,8 @@ Needed at import alone; nothing is detected while the daemon runs.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ LOOK = 640
 """Pixels: larger pictures are looked at in this size."""
 SMALLEST = 0.08
 """Of the picture's shorter side: a smaller square is no face that anybody would import."""
+YUNET = "face-detector-yunet"
+"""Its name in the catalogue."""
+SURE = 0.8
+"""Score from which YuNet's finds are faces."""
 LIKE = 0.6
 """Squares smaller than this share of the largest one's side are people in the background, or no faces."""
 
@@ -32,14 +37,16 @@ Square = tuple[float, float, float]
 """Left, top and side of what a cascade finds: from the hairline to below the lips."""
 
 
-def finder() -> tuple[str, Finder]:
-    """The best finder that is installed, and its name.
+def finder(network: Path | None = None) -> tuple[str, Finder]:
+    """The best finder that is installed, and its name; ``network`` is YuNet's file, where it was pulled.
 
     Raises:
-        ConfigError: none is installed.
+        ConfigError: none is installed, or the file is none that OpenCV takes.
     """
     if _has_mediapipe():
         return "mediapipe", _by_mediapipe
+    if network is not None:
+        return "YuNet", _yunet(network)
     if importlib.util.find_spec("skimage") is not None:
         return "scikit-image", _by_skimage
     import cv2
@@ -47,7 +54,8 @@ def finder() -> tuple[str, Finder]:
     if hasattr(cv2, "CascadeClassifier") and _haar(cv2).is_file():
         return "OpenCV", _by_opencv
     raise ConfigError(
-        "nothing that finds faces is installed: pip install 'avatard[faces]', or say where it is: --box x,y,w,h"
+        f"nothing that finds faces is installed: pip install 'avatard[faces]', or avatard models pull {YUNET}, "
+        "or say where it is: --box x,y,w,h"
     )
 
 
@@ -57,6 +65,47 @@ def _has_mediapipe() -> bool:
         return importlib.util.find_spec("mediapipe.python.solutions.face_mesh") is not None
     except ModuleNotFoundError:
         return False
+
+
+@contextmanager
+def quiet(cv2: Any) -> Iterator[None]:
+    """OpenCV's own words about a broken file stay unsaid; its name for that moved in OpenCV 5."""
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    level = set_level(0)
+    try:
+        yield
+    finally:
+        set_level(level)
+
+
+def _yunet(path: Path) -> Finder:
+    """YuNet in OpenCV; its boxes go from the forehead to the chin, as in the pictures that it learnt from (WIDER FACE).
+
+    Raises:
+        ConfigError: the file is none that OpenCV takes.
+    """
+    import cv2 as any_cv2
+
+    cv2: Any = any_cv2
+
+    def find(picture: Pixels) -> list[tuple[Box, Landmarks | None]]:
+        small, scale = _shrunk(picture)
+        # Always of one size, which is the network's own: OpenCV reads past the end of what another one gives.
+        square = np.zeros((LOOK, LOOK, 3), np.uint8)
+        square[: small.shape[0], : small.shape[1]] = small
+        _, rows = detector.detect(square)
+        boxes = sorted((rows[:, :4] * scale).round().astype(int).tolist() if rows is not None else [],
+                       key=lambda box: -box[2])  # fmt: skip
+        return [((x, y, w, h), None) for x, y, w, h in boxes if w >= LIKE * boxes[0][2]]
+
+    try:
+        with quiet(cv2):
+            detector = cv2.FaceDetectorYN.create(str(path), "", (LOOK, LOOK), SURE)
+            find(np.zeros((LOOK, LOOK, 3), np.uint8))
+    except cv2.error as err:
+        raise ConfigError(f"{path}: OpenCV cannot use it to find faces ({' '.join(err.err.split())[:80]}); get it "
+                          f"again: avatard models pull {YUNET} --replace") from err  # fmt: skip
+    return find
 
 
 def _by_skimage(picture: Pixels) -> list[tuple[Box, Landmarks | None]]:

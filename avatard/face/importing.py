@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from avatard.api.errors import ConfigError
 from avatard.api.flow import FPS, Pixels
 from avatard.face import features
 from avatard.face.bundle import MOST_FRAMES, MOST_PIXELS, Box, save
-from avatard.face.detect import finder
+from avatard.face.detect import finder, quiet
 from avatard.face.landmarks import Landmarks
 
 MOST_BYTES = 2_000_000_000
@@ -37,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 def import_face(
     source: Path, target: Path, box: Box | None = None, mouth: Box | None = None,
-    progress: Progress = lambda done, count: None,
+    progress: Progress = lambda done, count: None, network: Path | None = None,
 ) -> tuple[str, Landmarks]:  # fmt: skip
     """Find the face in a picture or film and write its bundle; return what found it, and its landmarks in the source.
 
@@ -47,12 +46,13 @@ def import_face(
         box: where the face is, forehead to chin; then nothing is detected.
         mouth: around the lips, where they were found wrongly.
         progress: is told how far it is.
+        network: YuNet's file, where it was pulled.
 
     Raises:
         ConfigError: there is nothing to import in it, or it cannot be written; says why and what to do.
     """
     frames = _pictures(source)
-    boxes, marks, by = _found(source, frames, box, mouth, progress)
+    boxes, marks, by = _found(source, frames, box, mouth, progress, network)
     left, top, side = _square(frames[0], np.array(boxes, np.float64).mean(0))
     scale = min(1.0, MOST_PIXELS / side)
     size = round(side * scale)
@@ -100,7 +100,7 @@ def _pictures(source: Path) -> list[Pixels]:
     if not len(data):
         raise ConfigError(f"{source}: is empty")
     try:
-        with _quiet(cv2):
+        with quiet(cv2):
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
             frames = [np.asarray(picture, np.uint8)] if picture is not None else list(_film(cv2, source))
     except cv2.error as err:
@@ -110,17 +110,6 @@ def _pictures(source: Path) -> list[Pixels]:
     if frames[0].shape[0] * frames[0].shape[1] > MOST_AREA:
         raise ConfigError(f"{source}: has more than {MOST_AREA // 1_000_000} million pixels; make it smaller first")
     return frames
-
-
-@contextmanager
-def _quiet(cv2: Any) -> Iterator[None]:
-    """OpenCV's own words about a broken file stay unsaid; its name for that moved in OpenCV 5."""
-    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
-    level = set_level(0)
-    try:
-        yield
-    finally:
-        set_level(level)
 
 
 CUT = "cut out the seconds that you want first, such as: ffmpeg -i FILE -t 4 short.mp4"
@@ -150,7 +139,7 @@ def _film(cv2: Any, source: Path) -> Iterator[Pixels]:
 
 
 def _found(
-    source: Path, frames: list[Pixels], box: Box | None, mouth: Box | None, progress: Progress
+    source: Path, frames: list[Pixels], box: Box | None, mouth: Box | None, progress: Progress, network: Path | None
 ) -> tuple[list[Box], list[Landmarks], str]:
     """The face's box and landmarks in every picture, smoothed, and what found them."""
     known: list[Landmarks | None]
@@ -158,7 +147,7 @@ def _found(
         _check(source, frames[0], box)
         by, boxes, known = "--box", [box] * len(frames), [None] * len(frames)
     else:
-        by, boxes, known = _followed(source, frames, progress)
+        by, boxes, known = _followed(source, frames, progress, network)
     marks = []
     for number, (frame, own, mesh) in enumerate(zip(frames, boxes, known, strict=True)):
         marks.append(mesh if mesh is not None and mouth is None else features.find(frame, own, mouth))
@@ -180,9 +169,9 @@ def _check(source: Path, frame: Pixels, box: Box) -> None:
 
 
 def _followed(
-    source: Path, frames: list[Pixels], progress: Progress
+    source: Path, frames: list[Pixels], progress: Progress, network: Path | None
 ) -> tuple[str, list[Box], list[Landmarks | None]]:
-    by, find = finder()
+    by, find = finder(network)
     found: list[Box | None] = []
     known: list[Landmarks | None] = []
     for number, frame in enumerate(frames):

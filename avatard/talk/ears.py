@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from avatard.api.errors import OutOfMemory
+from avatard.api.errors import ConfigError, NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Transcript
 from avatard.api.news import HeardPartly, News
 from avatard.api.stages import RecognizerStream, SpeechRecognizer, VoiceActivityDetector
@@ -75,14 +75,14 @@ class Ears:
 
     @asynccontextmanager
     async def _recognizing(self, language: str) -> AsyncIterator[RecognizerStream]:
-        """Open the recogniser that serves; where it finds no room in memory, the next one."""
+        """Open the recogniser that serves; where it does not open, the next one: nothing was heard yet."""
         async with AsyncExitStack() as stack:
             words: RecognizerStream | None = None
             while words is None:
                 recognizer = await self._stt.engine()
                 try:
                     words = await stack.enter_async_context(recognizer.open(language))
-                except OutOfMemory as err:
+                except (StageFailed, NotReady, OutOfMemory, ConfigError) as err:
                     if not self._stt.give_up(recognizer, err):
                         raise
             yield words

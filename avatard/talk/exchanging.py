@@ -148,7 +148,7 @@ class Exchanging:
     async def _answered(self, heard: Transcript, session: SessionView) -> AsyncGenerator[ReplyToken, None]:
         """The reply of the first who understands; one who fails is left out, unless it had begun."""
         phrases = self._means.manners.phrases
-        apology = phrases.not_understood
+        apology, begun = phrases.not_understood, False
         for name, responder in self._means.responders if heard.text else ():
             begun = False
             try:
@@ -169,7 +169,8 @@ class Exchanging:
                 apology, self.error = phrases.failed, str(err)
                 if begun:
                     break
-        yield ReplyToken(apology)
+        # On a line of its own: it is no part of the sentence that broke off.
+        yield ReplyToken(f"\n{apology}" if begun else apology)
 
     def _well(self, name: str) -> None:
         if name in self._means.ailing:

@@ -11,12 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from detectors import silero, yunet
 from portraits import BOX, MOUTH, astronaut, photograph
 
 from avatard.__main__ import main
 from avatard.api.errors import ConfigError
 from avatard.api.flow import Pixels
 from avatard.face import bundle, detect, importing
+from avatard.runtime.catalog import store
 
 
 def run(*words: str) -> int:
@@ -96,6 +98,48 @@ def test_a_box_needs_nothing_that_finds_faces(
     assert run("import", str(path), "--box", ",".join(map(str, BOX))) == 0
     assert "found by --box" in capsys.readouterr().out
     assert bundle.load(home() / "astronaut.face").size > 200
+
+
+def test_a_detector_that_was_added_finds_the_face(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """OpenCV's own class runs a network of YuNet's form, which sees a face where it was made to."""
+    path = yunet(tmp_path / "finder.onnx", BOX)
+    assert main(["models", "add", str(path), "--kind", "face-detector"]) == 0
+    capsys.readouterr()
+    assert run("import", str(photograph(tmp_path)), "--name", "anna") == 0
+    assert "anna: found by YuNet" in capsys.readouterr().out
+    assert run("import", str(photograph(tmp_path)), "--name", "same", "--box", ",".join(map(str, BOX))) == 0
+    found, told = (bundle.load(home() / f"{name}.face") for name in ("anna", "same"))
+    assert np.abs(found.landmarks[0].lips - told.landmarks[0].lips).max() < 1
+    large = photograph(tmp_path, cv2.resize(astronaut(), (1024, 1024)), "large.png")
+    yunet(path, tuple(round(n * detect.LOOK / 512) for n in BOX))  # type: ignore[arg-type]
+    _, find = detect.finder(path)
+    ((box, _),) = find(np.asarray(cv2.imread(str(large)), np.uint8))
+    assert np.abs(np.array(box) - 2 * np.array(BOX)).max() <= 3, box
+    yunet(path, (20, 20, 150, 190), (300, 40, 140, 180), (420, 400, 40, 50))
+    assert [b for b, _ in detect.finder(path)[1](astronaut())] == [(20, 20, 150, 190), (300, 40, 140, 180)]
+    assert detect.finder(yunet(path))[1](astronaut()) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "page", "another network", "changed"])
+def test_a_detector_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    path = yunet(tmp_path / "finder.onnx", BOX)
+    data = path.read_bytes()
+    if how == "another network":
+        silero(path)
+    elif how != "changed":
+        path.write_bytes({"cut": data[:500], "empty": b"", "page": b"<html>"}[how])
+    if how == "changed":
+        assert main(["models", "add", str(path), "--kind", "face-detector"]) == 0
+        capsys.readouterr()
+        (there,) = store.installed().values()
+        there.path.write_bytes(data[:500])
+        assert "the model finder is damaged" in refused(capsys, str(photograph(tmp_path)))
+        assert run("import", str(tmp_path / "astronaut.png"), "--box", ",".join(map(str, BOX))) == 0
+    else:
+        with pytest.raises(ConfigError, match=r"finder\.onnx: OpenCV cannot use it.*avatard models pull face-detector"):
+            detect.finder(path)
 
 
 def test_a_film_is_followed_and_smoothed(tmp_path: Path) -> None:

@@ -146,16 +146,15 @@ def test_each_kind_is_told_by_its_bytes(tmp_path: Path) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         assert run("add", tmp_path / name) == 0
-    for name in ("d.task", "e.zip"):
-        with zipfile.ZipFile(tmp_path / name, "w") as archive:
-            archive.writestr("top/am/final.mdl", b"network")
-        assert run("add", tmp_path / name) == 0
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("top/am/final.mdl", b"network")
+    assert run("add", tmp_path / "e.zip") == 0
     voice = network(tmp_path / "f.onnx")
     Path(f"{voice}.json").write_text('{"audio": {"sample_rate": 22050}}')
     assert run("add", voice) == 0
     there = store.installed()
     assert {name: model.kind for name, model in there.items()} == {
-        "a": "llm-gguf", "b": "stt-whisper", "c": "wake-openwakeword", "d": "face-landmarks", "e": "stt-vosk",
+        "a": "llm-gguf", "b": "stt-whisper", "c": "wake-openwakeword", "e": "stt-vosk",
         "f": "tts-piper",
     }  # fmt: skip
     assert sorted(there["f"].files) == ["f.onnx", "f.onnx.json"]

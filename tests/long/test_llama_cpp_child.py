@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ from tinymodel import CALL, ENDLESS, HELLO, MARKS, tiny
 from avatard.api.chat import CALLS, Chat, Terms
 from avatard.api.errors import ConfigError, OutOfMemory, StageFailed
 from avatard.api.flow import Exchange, SessionView, Transcript
+from avatard.api.news import ReplyText, TurnReport
 from avatard.api.tools import Tool
 from avatard.plugins.llama_cpp import engine as engines
 from avatard.plugins.llama_cpp.engine import LlamaEngine
@@ -31,7 +33,7 @@ from avatard.plugins.llama_cpp.grammar import grammar
 from avatard.plugins.llama_cpp.talker import Llama
 from avatard.runtime.config import Configuration, from_mapping
 from avatard.runtime.foundation import open_foundation
-from avatard.runtime.house import open_house
+from avatard.runtime.house import House, open_house
 from avatard.runtime.model import Granting, give_back_memory
 from avatard.runtime.plugin import Opener
 from avatard.runtime.worker import ChildModel
@@ -284,7 +286,7 @@ async def test_a_file_that_changes_under_it(tmp_path: Path, started: Callable[..
     path = tiny(tmp_path / "m.gguf")
     model = started(path)
     path.write_bytes(path.read_bytes()[:200_000])
-    with pytest.raises(StageFailed, match=r"m\.gguf cannot be loaded.*corrupted or incomplete"):
+    with pytest.raises(StageFailed, match=r"m\.gguf cannot be loaded.*corrupted or incomplete.*download it again"):
         await model.load()
     path.write_bytes(tiny(tmp_path / "other.gguf", architecture="lamma").read_bytes())
     with pytest.raises(StageFailed, match=r"unknown model architecture: 'lamma'"):
@@ -310,6 +312,46 @@ async def test_a_model_larger_than_the_budget(tmp_path: Path, opener: Opener) ->
     with pytest.raises(OutOfMemory, match=r"big\.gguf: 3\d MB of weights and 1229 MB for 100000 tokens.*of 400 MB"):
         [token async for token in tokens]
     assert opener.foundation.governor.belongings.models[0].loaded is False
+
+
+async def asked(house: House, text: str) -> TurnReport:
+    async with asyncio.timeout(50):
+        return await (await house.door.ask(text)).finished
+
+
+async def test_what_cannot_be_loaded_costs_no_turn(tmp_path: Path, scripted: Scripted) -> None:
+    """Too large for the budget, or spoilt meanwhile: the next in the chain answers, and the file is named."""
+    small, big = tiny(tmp_path / "m.gguf", says=HELLO), tiny(tmp_path / "big.gguf", context=131_072, layers=12)
+    chain = [{"platform": "llama_cpp", "model": str(path), "threads": 1, "context": room}
+             for path, room in ((big, 131_072), (small, 2048))]  # fmt: skip
+    reasons = r"big\.gguf: .* tokens of context: .* of 300 MB", r"m\.gguf cannot be loaded.*again"
+    for llama, told in zip(chain, reasons, strict=True):
+        settings = scripted(conversation=[llama, "scripted"], memory={"budget_mb": 300})
+        async with open_house(settings) as house:
+            small.write_bytes(small.read_bytes()[:200_000])
+            await house.door.set_timer(600, "tea")
+            report = await asked(house, "hello")
+            assert (report.reply, report.error) == ("You said: hello.", ""), report
+            status = house.door.status()
+            assert re.search(told, status.problems["conversation.llama_cpp"]), status.problems
+            assert status.state == "idle" and [timer.name for timer in status.timers] == ["tea"]
+        tiny(small, says=HELLO)
+
+
+async def test_a_child_that_dies_in_mid_answer_is_apologised_for(slow: Path, scripted: Scripted) -> None:
+    llama = {"platform": "llama_cpp", "model": str(slow), "threads": 1, "max_tokens": 1000, "tools": []}
+    async with open_house(scripted(conversation=llama)) as house:
+        with house.feed.subscribe(4096) as news:
+            ticket = await house.door.ask("hello")
+            waiting = await house.door.say("Dinner is ready.")
+            async with asyncio.timeout(50):
+                await anext(event async for event in news if isinstance(event, ReplyText))
+            (process,) = (p for p in psutil.Process().children() if "avatard.runtime.child" in p.cmdline())
+            process.kill()
+            report = await ticket.finished
+        assert report.reply.startswith("hello") and report.reply.endswith("Sorry, something went wrong."), report
+        assert "its process ended" in report.error
+        assert (await waiting.finished).reply == "Dinner is ready."
 
 
 async def test_what_the_model_lacks_is_told(tmp_path: Path, opener: Opener, caplog: pytest.LogCaptureFixture) -> None:

@@ -48,7 +48,7 @@ def test_a_verifier_must_agree(tmp_path: Path) -> None:
     ("gone.onnx", r"gone\.onnx: no ONNX file"), ("cut.onnx", r"cut\.onnx: no ONNX network, or cut short"),
     ("vad.onnx", r"vad\.onnx: no network on openWakeWord's embeddings"),
     ("mine.pkl", r"mine\.pkl: a pickle can run anything: convert it to ONNX"),
-    ("mine.tflite", r"mine\.tflite: no TFLite model; give an openWakeWord model's \.tflite or \.onnx"),
+    ("mine.tflite", r"mine\.tflite: no TFLite model, or cut short; give an openWakeWord model's \.tflite or \.onnx"),
 ])  # fmt: skip
 def test_what_is_no_model_is_named(tmp_path: Path, name: str, message: str) -> None:
     path = tmp_path / name

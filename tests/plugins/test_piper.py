@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -155,6 +156,29 @@ def changed_card(**changes: Any) -> Callable[[Path], None]:
     return change
 
 
+@pytest.mark.parametrize("rate", [0, -1, 1_000_000_000, 22_050.5, "22050", True, None, float("inf"), [22_050]])
+def test_an_absurd_sample_rate_is_told(tmp_path: Path, rate: Any) -> None:
+    path = voice(tmp_path, audio={"sample_rate": rate})
+    with pytest.raises(NotReady, match=r"tone-low\.onnx\.json: audio: sample_rate: .* is none; 4000 to 192000 Hz"):
+        voices.read(path)
+
+
+@pytest.mark.parametrize("rate", [4_000, 11_025, 44_100, 192_000])
+async def test_any_sample_rate_is_heard_as_it_should_sound(
+    tmp_path: Path, scripted: Callable[..., Configuration], rate: int
+) -> None:
+    """Through the whole daemon, to the display's 48 kHz."""
+    path = voice(tmp_path, rate=rate)
+    async with open_house(scripted(tts={"platform": "piper", "voice": str(path)})) as house:
+        assert (await (await house.door.say("A lamp in the kitchen.")).finished).error == ""
+        screen: Any = house.place.displays._own[0][1]
+        sound = np.concatenate([frame.audio for frame in screen.played])
+    loud = np.flatnonzero(np.abs(sound) > 1000)
+    piece = SpeechAudio(Sentence("", 0), sound[loud[0] : loud[-1]], 48_000, True)
+    phonemes = sum(map(len, PiperEngine(str(path), 1.0, None, None, 1).clauses("A lamp in the kitchen.", str(path))))
+    assert abs(pitch(piece) - 220) < 5 and abs(len(piece.audio) / 48_000 - phonemes * HOP / rate) < 0.02
+
+
 @pytest.mark.parametrize(("damage", "message"), [
     (shortened, r"tone-low\.onnx: no ONNX network, or cut short"),
     (emptied, r"tone-low\.onnx: no ONNX network, or cut short"),
@@ -223,6 +247,24 @@ async def test_a_child_that_dies_in_mid_sentence(tmp_path: Path, scripted: Calla
     spectra = np.abs(np.fft.rfft(sound[: len(sound) // 24_000 * 24_000].reshape(-1, 24_000)))
     pure = spectra[:, 106:115].sum(1) > 0.5 * spectra.sum(1)
     assert pure[:3].all() and not pure[-6:].any() and len(pure) > 12, pure  # a tone, then a voice: the whole text
+
+
+async def test_espeak_that_dies_hands_the_sentence_over(
+    tmp_path: Path, scripted: Callable[..., Configuration]
+) -> None:
+    """Its child hangs over the sentence and is killed; the voice behind it says it."""
+    tts = [{"platform": "espeak"}, {"platform": "piper", "voice": str(voice(tmp_path))}]
+    async with open_house(scripted(tts=tts)) as house:
+        (child,) = (p for p in psutil.Process().children() if "avatard.runtime.child" in p.cmdline())
+        child.suspend()
+        ticket, other = await house.door.say("A lamp in the kitchen."), await house.door.say("The end.")
+        while house.door.status().state != "processing":
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        child.kill()
+        report = await ticket.finished
+        assert (report.reply, report.error) == ("A lamp in the kitchen.", "") and report.frames["count"] > 10
+        assert (await other.finished).reply == "The end." and house.engines()["tts"] == "piper"
 
 
 def test_cutting() -> None:

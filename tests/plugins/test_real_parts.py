@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -283,6 +284,15 @@ def test_a_broken_recording_is_named(tmp_path: Path, name: str, data: bytes | No
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(ConfigError, match=f"{name}.*{message}"):
+        read_wav(path)
+
+
+@pytest.mark.parametrize("rate", [0, 999, 1_000_000_000, 2**32 - 1])
+def test_a_recording_at_an_absurd_rate_is_named(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "odd.wav"
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 100, b"WAVE", b"fmt ", 16, 1, 1, rate, 0, 2, 16)
+    path.write_bytes(head + struct.pack("<4sI", b"data", 64) + bytes(64))
+    with pytest.raises(ConfigError, match=rf"odd\.wav: format 1, 1 channels, {rate} Hz.*convert it to 16-bit PCM"):
         read_wav(path)
 
 

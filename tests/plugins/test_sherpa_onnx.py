@@ -108,6 +108,7 @@ async def test_what_is_no_model_is_named_and_the_next_engine_hears(
         assert house.engines()["stt"] == "scripted"
     told = [record.getMessage() for record in caplog.records if "sherpa_onnx does not serve" in record.getMessage()]
     assert len(told) == 1 and "tones" in told[0], told
+    assert any(fix in told[0] for fix in ("get the model again", "unpack it")), told
 
 
 def test_files(tmp_path: Path) -> None:

@@ -143,10 +143,13 @@ def damage(how: str, folder: Path) -> None:
         (folder / "graph" / "words.txt").unlink()
     elif how == "options":
         (folder / "conf" / "model.conf").write_text("--beam=wide\n")
+    elif how.startswith("rate "):
+        options = folder / "conf" / "mfcc.conf"
+        options.write_text(options.read_text().replace("16000", how.removeprefix("rate ")))
 
 
 @pytest.mark.parametrize("how", ["empty folder", "archive", "network cut", "another network", "graph cut", "no graph",
-                                 "no words", "options"])  # fmt: skip
+                                 "no words", "options", "rate 0", "rate 44100", "rate 1000000000"])  # fmt: skip
 async def test_what_is_no_model_is_named_and_the_next_engine_hears(
     tmp_path: Path, scripted: Callable[..., Configuration], how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +160,7 @@ async def test_what_is_no_model_is_named_and_the_next_engine_hears(
         assert house.engines()["stt"] == "scripted"
     told = [record.getMessage() for record in caplog.records if "vosk does not serve" in record.getMessage()]
     assert len(told) == 1 and "tones" in told[0], told
+    assert any(fix in told[0] for fix in ("get the model again", "unpack it")), told
 
 
 def test_models_by_name(tmp_path: Path) -> None:

@@ -46,23 +46,23 @@ class Home:
                     if response.status != 200:
                         raise self._refused(response, data)
         except TimeoutError as err:
-            raise self._away(f"no answer in {config.seconds:g} s") from err
+            raise self._away(f"no answer in {config.seconds:g} s; if it is only slow, raise seconds") from err
         except aiohttp.InvalidURL as err:
             raise self._failed("it is no address: correct url") from err
         except (aiohttp.ClientError, OSError) as err:
             raise self._away(f"{err or type(err).__name__}; is it running, and is url right?") from err
         if data is None:
-            raise self._failed(f"an answer of more than {LARGEST} bytes")
+            raise self._failed(f"an answer of more than {LARGEST} bytes; is url right?")
         try:
             return understood(json.loads(data))
         except (ValueError, RecursionError) as err:
-            raise self._failed(f"no answer to a conversation: {str(err)[:200]}") from err
+            raise self._failed(f"no answer to a conversation: {str(err)[:200]}; is url right?") from err
 
     def _refused(self, response: aiohttp.ClientResponse, data: bytes | None) -> NotReady | StageFailed:
         said = " ".join((data or b"")[:300].decode("utf-8", "replace").split())
         what = f"status {response.status}: {said or response.reason}"
         if response.status in (408, 425, 429) or response.status >= 500:
-            return self._away(what)
+            return self._away(f"{what}; see its log")
         if 300 <= response.status < 400:
             what += f": it has moved to {response.headers.get('Location', 'nowhere')[:200]!r}; correct url"
         if response.status == 400:

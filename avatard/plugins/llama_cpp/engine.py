@@ -54,7 +54,7 @@ class LlamaEngine:
                 n_gpu_layers=gpu_layers, verbose=False,
             )  # fmt: skip
         except Exception as err:  # the library's edge: a broken template, too little memory, an unknown architecture
-            raise RuntimeError(f"{path} cannot be loaded: {'; '.join(self._said) or err}") from err
+            raise RuntimeError(f"{path} cannot be loaded: {'; '.join(self._said) or err}; download it again") from err
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
         self._control = self._control_marks()
         self._spelled = not set(ENDS) & set(self._control)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from avatard.api import tflite
 from avatard.api.errors import ConfigError
 
 REFRACTORY = 1.5
 """Seconds after a detection in which the same source does not wake again."""
+FEATURES = 40
+"""Numbers that the front end makes of 10 ms. Source: microWakeWord."""
+LONGEST = 1000
+"""Probabilities that a phrase's mean may be of."""
 WARY = 0.2
 """Share of its threshold at which a phrase counts in our own speech: the room may make it likelier."""
 
@@ -84,10 +91,7 @@ class MicroWakeWordEngine:
         from pymicro_wakeword import MicroWakeWord, Model
 
         if file:
-            try:
-                model = MicroWakeWord.from_config(Path(file))
-            except (OSError, KeyError, ValueError) as err:
-                raise ConfigError(f"wake_word: {file}: no microWakeWord model ({err}); give the .json of one") from err
+            model = _own(Path(file))
         else:
             known = [m.value for m in Model]
             if name not in known:
@@ -96,3 +100,24 @@ class MicroWakeWordEngine:
                 raise ConfigError(f"wake_word: no phrase {name!r}; {hint}")
             model = MicroWakeWord.from_builtin(Model(name))
         return model, model.probability_cutoff if threshold is None else threshold
+
+
+def _own(file: Path) -> Any:
+    """A user's model: its JSON file, and the network beside it."""
+    from pymicro_wakeword import MicroWakeWord, Model
+
+    spare = MicroWakeWord.from_builtin(next(iter(Model)))
+    try:
+        told = json.loads(file.read_text("utf-8"))
+        put, out = tflite.examine(spare.lib, file.parent / told["model"])
+        if len(put.shape) != 3 or put.shape[2] != FEATURES or prod(out.shape) != 1:
+            raise ValueError(f"{told['model']}: a TFLite model, but none on microWakeWord's features")
+        cutoff, window = told["micro"]["probability_cutoff"], told["micro"]["sliding_window_size"]
+        if not 0 < cutoff < 1 or not 1 <= window <= LONGEST:
+            raise ValueError(f"probability_cutoff {cutoff} or sliding_window_size {window} makes no sense")
+        return MicroWakeWord.from_config(file)
+    except (OSError, KeyError, ValueError, TypeError) as err:
+        what = f"no {err}" if isinstance(err, KeyError) else err
+        raise ConfigError(f"wake_word: {file}: no microWakeWord model ({what}); give the .json of one") from err
+    finally:
+        spare.close()

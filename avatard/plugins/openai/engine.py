@@ -15,6 +15,7 @@ from avatard.plugins.openai.events import Broken, Events, Reply
 
 CONNECT_LIMIT = 5.0
 """Seconds until the server must have taken the connection."""
+LOG = "see the server's log"
 PER_TOKEN = 3
 """Bytes of UTF-8 text that count as one token, on the safe side: the server's tokenizer is not known here."""
 PER_MESSAGE = 8
@@ -72,11 +73,11 @@ class Server:
                 if events.done:
                     break
         except Broken as err:
-            raise self._failed(str(err)) from err
+            raise self._failed(f"{err}; {LOG}") from err
         except aiohttp.ClientPayloadError as err:
-            raise self._failed(f"the answer broke off: {err}") from err
+            raise self._failed(f"the answer broke off ({err}); {LOG}") from err
         if not (events.done or reply.finished):
-            raise self._failed("the answer broke off")
+            raise self._failed(f"the answer broke off; {LOG}")
         for call in reply.calls():
             yield call
 
@@ -84,7 +85,7 @@ class Server:
         text = (await response.content.read(300)).decode("utf-8", "replace")
         what = f"status {response.status}: {' '.join(text.split()) or response.reason}"
         if response.status in (408, 425, 429, 500, 502, 503, 504):
-            raise NotReady(f"conversation: openai: {self._config.url}: {what}")
+            raise NotReady(f"conversation: openai: {self._config.url}: {what}; {LOG}")
         if response.status in (401, 403):
             what += " (is api_key right?)"
         if response.status == 404:

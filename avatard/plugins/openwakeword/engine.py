@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avatard.api import tflite
 from avatard.api.errors import ConfigError
 from avatard.plugins.openwakeword.network import EMBEDDING, WINDOW, Floats, Network
 
@@ -81,20 +83,21 @@ class OpenWakeWordEngine:
     def _make(self) -> Source:
         from pyopen_wakeword import OpenWakeWordFeatures
 
-        models = [(*self._model(*phrase), self._verifiers.get(place)) for place, phrase in enumerate(self._phrases)]
-        return Source(OpenWakeWordFeatures.from_builtin(), models)
+        features = OpenWakeWordFeatures.from_builtin()
+        models = [
+            (*self._model(features.lib, *phrase), self._verifiers.get(place))
+            for place, phrase in enumerate(self._phrases)
+        ]
+        return Source(features, models)
 
-    def _model(self, name: str, file: str, threshold: float | None) -> tuple[Any, float]:
+    def _model(self, library: Any, name: str, file: str, threshold: float | None) -> tuple[Any, float]:
         from pyopen_wakeword import Model, OpenWakeWord
 
         if file.endswith(".onnx"):
             model: Any = Network(file)
         elif file:
-            # The library would crash on what is no model: TFLite files carry this mark (flatbuffer identifier).
-            path = Path(file)
-            if not path.is_file() or path.read_bytes()[4:8] != b"TFL3":
-                raise ConfigError(f"wake_word: {file}: no TFLite model; give an openWakeWord model's .tflite or .onnx")
-            model = OpenWakeWord.from_model(path)
+            _check(library, Path(file))
+            model = OpenWakeWord.from_model(Path(file))
         else:
             known = [m.value for m in Model]
             if name not in known:
@@ -103,3 +106,12 @@ class OpenWakeWordEngine:
                 raise ConfigError(f"wake_word: no phrase {name!r}; {hint}")
             model = OpenWakeWord.from_builtin(Model(name))
         return model, THRESHOLD if threshold is None else threshold
+
+
+def _check(library: Any, path: Path) -> None:
+    try:
+        put, out = tflite.examine(library, path)
+        if len(put.shape) != 3 or put.shape[2] != EMBEDDING or put.kind != tflite.FLOAT32 or prod(out.shape) != 1:
+            raise ValueError(f"{path}: a TFLite model, but none on openWakeWord's embeddings")
+    except ValueError as err:
+        raise ConfigError(f"wake_word: {err}; give an openWakeWord model's .tflite or .onnx") from err

@@ -43,7 +43,7 @@ class Network:
             self.probability(self._seen)
         except Exception as err:  # onnxruntime raises a kind of its own for each reason
             raise ConfigError(f"wake_word: {path}: no network on openWakeWord's embeddings "
-                              f"({str(err).splitlines()[0]})") from err  # fmt: skip
+                              f"({str(err).splitlines()[0]}); get it again") from err  # fmt: skip
 
     def probability(self, embeddings: Floats) -> float:
         """Of the newest ``window`` embeddings; the last output's last number, as scikit-learn's converter writes it."""
@@ -75,4 +75,4 @@ def _opened(path: Path) -> Any:
         raise
     except Exception as err:  # onnxruntime raises a kind of its own for each reason
         reason = str(err).strip().splitlines()[0]
-        raise ConfigError(f"wake_word: {path}: no ONNX network, or cut short ({reason})") from err
+        raise ConfigError(f"wake_word: {path}: no ONNX network, or cut short ({reason}); get it again") from err

@@ -70,7 +70,7 @@ class PiperEngine:
             reason = str(err).strip().splitlines()[0]
             raise NotReady(f"piper: {file}: no ONNX network, or cut short ({reason}); get the voice again") from err
         if not {put.name for put in network.get_inputs()} >= NEEDED:
-            raise NotReady(f"piper: {file}: an ONNX network, but no Piper voice")
+            raise NotReady(f"piper: {file}: an ONNX network, but no Piper voice; get the voice again")
         try:
             voice = PiperVoice(session=network, config=PiperConfig.from_dict(card.settings))
             # One run shows whether file and description belong together, and warms up.

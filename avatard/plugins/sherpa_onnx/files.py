@@ -40,7 +40,8 @@ def parts(folder: Path, int8: bool) -> dict[str, str]:
     if not _tokens(found["tokens"]):
         raise NotReady(f"sherpa_onnx: {found['tokens']}: no list of tokens; get the model again")
     if KIND not in found["encoder"].read_bytes():
-        raise NotReady(f"sherpa_onnx: {found['encoder']}: no encoder of a streaming transducer, or cut short")
+        raise NotReady(f"sherpa_onnx: {found['encoder']}: no encoder of a streaming transducer, or cut short; "
+                       "get the model again")  # fmt: skip
     return {name: str(path) for name, path in found.items()}
 
 

@@ -99,5 +99,5 @@ def _loaded(path: Path) -> Any:
         raise ConfigError(f"vad: {path}: no ONNX network, or cut short ({reason}); get it again") from err
     puts = {put.name for put in (*network.get_inputs(), *network.get_outputs())}
     if not puts >= {"input", "state", "output", "stateN"}:
-        raise ConfigError(f"vad: {path}: an ONNX network, but none of Silero's, version 5 or later")
+        raise ConfigError(f"vad: {path}: an ONNX network, but none of Silero's, version 5 or later; get it again")
     return network

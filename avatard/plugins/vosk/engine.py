@@ -89,7 +89,11 @@ class VoskEngine:
             self._lacking = sorted(word for word in words if model.vosk_model_find_word(word) < 0) if phrases else []
             known = [phrase for phrase in (*phrases, *wake) if not set(phrase.split()) & set(self._lacking)]
             grammar = (json.dumps([*known, UNKNOWN], ensure_ascii=False),) if phrases else ()
-            return model, vosk.KaldiRecognizer(model, RATE, *grammar)
+            recognizer = vosk.KaldiRecognizer(model, RATE, *grammar)
+            # A model that takes sound at a higher rate says so only when it gets some.
+            recognizer.AcceptWaveform(bytes(RATE // 5))
+            recognizer.Reset()
+            return model, recognizer
         except Exception as err:  # Vosk has no kind of its own
             raise NotReady(f"vosk: {folder}: cannot be loaded ({err}); get the model again") from err
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from avatard.api.errors import ConfigError
 
-SUFFIXES = {".onnx": "onnx", ".gguf": "gguf", ".tflite": "tflite", ".task": "zip", ".zip": "zip", ".json": "json",
+SUFFIXES = {".onnx": "onnx", ".gguf": "gguf", ".tflite": "tflite", ".zip": "zip", ".json": "json",
             ".gz": "gzip", ".tgz": "gzip"}  # fmt: skip
 PICKLES = {".pth", ".pt", ".ckpt", ".pkl"}
 GRAPH = 7
@@ -73,14 +73,14 @@ def kind_of(path: Path, given: str | None) -> str:
     if found == "pickle" or path.suffix.lower() in PICKLES:
         raise ConfigError(f"{path}: a PyTorch file can run code when it is loaded; export it to ONNX and add that")
     if found not in ("onnx", "gguf", "ggml", "tflite", "zip"):
-        raise ConfigError(f"{path}: is {found}: no ONNX, GGUF, ggml or TFLite model, .task or .zip, or cut short")
+        raise ConfigError(f"{path}: is {found}: no ONNX, GGUF, ggml or TFLite model or .zip, or cut short")
     try:
         check(path, path.name)
     except ValueError as err:
         raise ConfigError(f"{path}: {err}") from err
     fits = {"gguf": ("llm-gguf",), "ggml": ("stt-whisper",), "tflite": ("wake-openwakeword",),
-            "zip": ("face-landmarks",) if path.suffix == ".task" else ("stt-vosk",),
-            "onnx": ("tts-piper", "lip-sync", "wake-openwakeword")}[found]  # fmt: skip
+            "zip": ("stt-vosk",),
+            "onnx": ("tts-piper", "lip-sync", "wake-openwakeword", "face-detector")}[found]  # fmt: skip
     if given is not None:
         if given not in fits:
             raise ConfigError(f"{path}: a {found} file is no {given}; it can be {' or '.join(fits)}")

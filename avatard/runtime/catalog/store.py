@@ -21,7 +21,7 @@ from avatard.runtime.memo import write_json
 SYSTEM = Path("/var/lib/avatard/models")
 CARD = ".avatard.json"
 LOCK = "models.lock.json"
-SUFFIXES = {".onnx", ".gguf", ".tflite", ".bin", ".task", ".zip"}
+SUFFIXES = {".onnx", ".gguf", ".tflite", ".bin", ".zip"}
 """A value that ends so is a file, not a name of the catalogue."""
 
 
