@@ -248,7 +248,7 @@ def test_pursed_lips_are_as_round_as_they_are_wide() -> None:
 def test_there_is_no_seam_around_what_is_redrawn() -> None:
     painter = Painter("apricot", SIZE, 1)
     life = Pose(turn=(3, 1.4), gaze=(6, 2), sway=8)
-    base, drawn = painter._base[..., :3].astype(int), (painter._draw(life, OPEN, 1.0), painter._canvas)[1]
+    base, drawn = painter._canvas[..., :3].astype(int), (painter._draw(life, OPEN, 1.0), painter._canvas)[1]
     for pen in (*painter._eyes._pens, *painter._eyes._brow_pens, painter._mouth._room, painter._leaves._pen):
         before, after = pen.of(base), pen.of(drawn)[..., :3].astype(int)
         for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
