@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from types import ModuleType
 
 from avatard import __version__
 from avatard.api.errors import AvatardError, ConfigError
-from avatard.cli import bench, check, demo, doctor, faces, models, plugins, remote, run, say, shapes
+from avatard.cli import run
 
 EPILOG = """first steps:
   avatard demo                 a spoken question in, a talking face out: demo/demo.mp4
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"avatard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, demo, say, remote, check, doctor, shapes, faces, models, plugins, bench):
+    argv = sys.argv[1:] if argv is None else argv
+    for command in _commands(argv):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s")
@@ -41,6 +43,15 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _commands(argv: list[str]) -> list[ModuleType]:
+    """Every command's module; the daemon goes without the others, which would take 4 MB of it."""
+    if argv[:1] == ["run"]:
+        return [run]
+    from avatard.cli import bench, check, demo, doctor, faces, models, plugins, remote, say, shapes
+
+    return [run, demo, say, remote, check, doctor, shapes, faces, models, plugins, bench]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from avatard.api.flow import FPS, FRAME_SAMPLES, Pixels, Sentence, SpeechAudio, 
 from avatard.face.shapes import REST, MouthShape, MouthTracker
 from avatard.plugins.drawn.config import RenderConfig
 from avatard.plugins.drawn.engine import Painter
+from avatard.plugins.drawn.leaves import KEPT, STEPS
 from avatard.plugins.drawn.motion import BLINK, Life, Pose
 from avatard.plugins.drawn.mouth import lips
 from avatard.plugins.drawn.palette import PALETTES
@@ -248,11 +249,24 @@ def test_pursed_lips_are_as_round_as_they_are_wide() -> None:
 def test_there_is_no_seam_around_what_is_redrawn() -> None:
     painter = Painter("apricot", SIZE, 1)
     life = Pose(turn=(3, 1.4), gaze=(6, 2), sway=8)
-    base, drawn = painter._base[..., :3].astype(int), (painter._draw(life, OPEN, 1.0), painter._canvas)[1]
+    base, drawn = painter._canvas[..., :3].astype(int), (painter._draw(life, OPEN, 1.0), painter._canvas)[1]
     for pen in (*painter._eyes._pens, *painter._eyes._brow_pens, painter._mouth._room, painter._leaves._pen):
         before, after = pen.of(base), pen.of(drawn)[..., :3].astype(int)
         for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
             assert np.abs(before[edge] - after[edge]).max() <= 3
+
+
+def test_leaves_bent_again_are_as_they_were_and_few_are_kept() -> None:
+    painter = Painter("apricot", SIZE, 1)
+    leaves, canvas = painter._leaves, painter._canvas
+
+    def drawn(step: int) -> bytes:
+        leaves.draw(canvas, step / STEPS)
+        return leaves._pen.of(canvas).tobytes()
+
+    swings = [[drawn(step) for step in range(-KEPT, KEPT)] for _ in range(2)]
+    assert swings[0] == swings[1] and len(set(swings[0])) > KEPT
+    assert len(leaves._bent) == KEPT
 
 
 def test_a_picture_stays_as_it_was_given(painter: Painter) -> None:

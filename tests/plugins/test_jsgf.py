@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from avatard.api.flow import SpokenGrammar
+from avatard.plugins.pocketsphinx.engine import PocketsphinxEngine
 from avatard.plugins.pocketsphinx.jsgf import Sentences
 
 GRAMMAR = SpokenGrammar(
@@ -35,3 +36,13 @@ def test_sentences(text: str, whole: bool, final: bool) -> None:
 
 def test_an_empty_grammar_has_none() -> None:
     assert not Sentences(SpokenGrammar()).whole("anything")
+
+
+def test_the_decoder_learns_what_is_said_and_nothing_else() -> None:
+    grammar = SpokenGrammar({}, ("read it", "stop the frobnicator"))
+    engine = PocketsphinxEngine([grammar], ["ok nabu"], -0.1)
+    decoder = engine._decoder
+    assert [decoder.lookup_word(word) for word in ("read", "read(2)", "nabu")] == [
+        "R EH D", "R IY D", "N AA B UW"]  # fmt: skip
+    assert decoder.lookup_word("zebra") is None
+    assert engine.missing() == ["frobnicator"]

@@ -45,11 +45,10 @@ class Painter:
         if palette == self._palette:
             return
         self._palette = palette
-        self._base: Patch = paint(cv2, PALETTES[palette], self._size)
-        self._canvas: Patch = self._base.copy()
-        self._eyes = Eyes(cv2, self._scale, PALETTES[palette])
-        self._mouth = Mouth(cv2, self._scale, PALETTES[palette])
-        self._leaves = Leaves(cv2, self._scale, self._base)
+        self._canvas: Patch = paint(cv2, PALETTES[palette], self._size)
+        self._eyes = Eyes(cv2, self._scale, PALETTES[palette], self._canvas)
+        self._mouth = Mouth(cv2, self._scale, PALETTES[palette], self._canvas)
+        self._leaves = Leaves(cv2, self._scale, self._canvas)
 
     def talk(self, index: int, shape: MouthShape, lift: float, share: float = 1.0) -> Pixels:
         """Draw picture ``index`` of the face's life with this mouth.
@@ -72,8 +71,8 @@ class Painter:
 
     def _draw(self, pose: Pose, shape: MouthShape, lift: float) -> Pixels:
         squint = 0.25 + 0.5 * shape.open
-        self._eyes.draw(self._canvas, self._base, pose, lift, squint)
-        self._mouth.draw(self._canvas, self._base, shape, pose.turn)
+        self._eyes.draw(self._canvas, pose, lift, squint)
+        self._mouth.draw(self._canvas, shape, pose.turn)
         self._leaves.draw(self._canvas, pose.sway + 1.5 * lift)
         return self._shot(pose, lift)
 

@@ -66,27 +66,28 @@ def lips(shape: MouthShape, turn: tuple[float, float]) -> Lips:
 class Mouth:
     """Draws the mouth on its patch."""
 
-    def __init__(self, cv2: Any, scale: float, palette: Palette) -> None:
-        """Prepare the colours."""
+    def __init__(self, cv2: Any, scale: float, palette: Palette, base: Patch) -> None:
+        """Prepare the patch of the bare face ``base`` and the colours."""
         self._cv2, self._scale = cv2, scale
         side, above, below = ROOM
         self._room = Pen(cv2, scale, (MOUTH[0] - side, MOUTH[1] - above), (MOUTH[0] + side, MOUTH[1] + below))
+        self._bare = self._room.of(base).copy()
         self._upper = mix(palette.lips, palette.deep, 0.2)
         self._lower = palette.lips
         self._shine = mix(palette.lips, (255, 255, 255), 0.55)
         self._line = mix(palette.lips, bgr("5a1830"), 0.62)
         self._shade = mix(palette.shade, palette.deep, 0.35)
 
-    def draw(self, canvas: Patch, base: Patch, shape: MouthShape, turn: tuple[float, float]) -> None:
-        """Draw over the bare face of ``base`` into ``canvas``."""
-        self._room.of(canvas)[:] = self._room.of(base)
+    def draw(self, canvas: Patch, shape: MouthShape, turn: tuple[float, float]) -> None:
+        """Draw it into ``canvas``."""
+        self._room.of(canvas)[:] = self._bare
         curves = lips(shape, turn)
         top = max(float(curves.outer_upper.min()) - 5, MOUTH[1] - ROOM[1])
         bottom = min(float(curves.outer_lower.max()) + 16, MOUTH[1] + ROOM[2])
         side = min(float(curves.outer_x[-1]) - MOUTH[0] - turn[0] + 8, ROOM[0] - abs(turn[0]))
         middle = MOUTH[0] + turn[0]
         pen = Pen(self._cv2, self._scale, (middle - side, top), (middle + side, bottom))
-        patch = self._shaded(pen, pen.of(base), curves)
+        patch = self._shaded(pen, pen.of(canvas), curves)
         patch = self._skin(pen, patch, curves)
         gap = float(np.max(curves.lower - curves.upper))
         if gap > SEAM:
