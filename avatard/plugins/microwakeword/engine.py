@@ -87,7 +87,7 @@ class MicroWakeWordEngine:
             try:
                 model = MicroWakeWord.from_config(Path(file))
             except (OSError, KeyError, ValueError) as err:
-                raise ConfigError(f"wake_word: {file}: no microWakeWord model ({err}); give the .json of one") from err
+                raise ConfigError(f"{file}: no microWakeWord model ({err}); give the .json of one") from err
         else:
             known = [m.value for m in Model]
             if name not in known:
