@@ -30,6 +30,8 @@ PHRASES = 256
 """Places in one answer that are remembered."""
 ALIKE = 0.8
 """Share of the words that were heard and are those that were said (difflib's ratio), from which on it is an echo."""
+LONG = 4
+"""Letters of a word that tells what a stop phrase says."""
 FEW = 3
 """Words; fewer may be an answer to what was said, which takes up its words."""
 
@@ -63,12 +65,13 @@ class Speaking:
         return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
 
 
-    def says(self, word: str, at: float) -> bool:
-        """Whether a sentence with it is said about then; where that is not known, whether one is."""
+    def says(self, words: list[str], at: float) -> bool:
+        """Whether a sentence with one of them is said about then; where that is not known, at all."""
         origins = [origin for origin in (self.origin, self.given) if origin is not None]
         ends = [begins for begins, _ in self.lines[1:]] + [math.inf]
         return self.sounds(at) and any(
-            word in text.lower() and (not origins or any(b - BEFORE <= at - o <= e + AFTER for o in origins))
+            any(word in text.lower() for word in words)
+            and (not origins or any(b - BEFORE <= at - o <= e + AFTER for o in origins))
             for (b, text), e in zip(self.lines, ends, strict=True)
         )
 
@@ -130,9 +133,13 @@ class OwnVoice:
         return any(answer.wakes(at) for answer in self._answers)
 
     def says(self, phrase: str, at: float) -> bool:
-        """Whether what we say about a moment, monotonic seconds, has the phrase's longest word in it."""
-        word = max(phrase.lower().split(), key=len, default="")
-        return any(answer.says(word, at) for answer in self._answers)
+        """Whether what we say about a moment, monotonic seconds, has one of the phrase's words in it.
+
+        Short ones do not count beside a longer one: every sentence has an "it".
+        """
+        words = phrase.lower().split()
+        words = [word for word in words if len(word) >= LONG] or words
+        return any(answer.says(words, at) for answer in self._answers)
 
     def repeated(self, text: str, at: float) -> bool:
         """Whether what was heard, and ended at a moment, is what we said then."""

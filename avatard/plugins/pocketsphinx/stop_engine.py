@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from typing import Any
@@ -13,7 +14,7 @@ from avatard.plugins.pocketsphinx.stop_words import OTHERS, PHRASES, SPOKEN
 RATE, STEP = 16_000, 320
 """Hz, and samples of a step (20 ms), for which one power is kept."""
 QUIET, SHORTEST, LONGEST, GAP = 15, 6, 60, 15
-"""Steps: silence before and after (0.3 s), the saying (0.12 to 1.2 s), and a silence in it: a plosive's, two words'."""
+"""Steps: silence after (0.3 s), the saying (0.12 to 1.2 s), and a silence in it: a plosive's, or between two words."""
 FALL = 10 ** (-12 / 10)
 """Share of the loudest step's power (-12 dB) below which it is quiet: what a canceller leaves of us is below it."""
 FAINT = 60.0**2
@@ -21,6 +22,7 @@ FAINT = 60.0**2
 PAD = 12
 """Steps of silence on either side that the recogniser is given."""
 WINDOW = LONGEST + 2 * QUIET
+"""Steps (1.8 s) in which nothing else may be heard; 0.3 s of them before the saying, at least."""
 KEPT = (WINDOW + PAD) * STEP
 
 
@@ -79,8 +81,11 @@ class StopEngine:
             hmm=get_model_path("en-us/en-us"), dict=get_model_path("en-us/cmudict-en-us.dict"), lm=None,
             samprate=RATE, loglevel="FATAL",
         ))  # fmt: skip
-        for word, phones in SPOKEN[language].items():
-            decoder.add_word(word, phones, True)
+        for word, ways in SPOKEN[language].items():
+            for phones in ways:
+                # The dictionary numbers a word's further ways: word(2), word(3) …
+                names = itertools.chain([word], (f"{word}({number})" for number in itertools.count(2)))
+                decoder.add_word(next(name for name in names if decoder.lookup_word(name) is None), phones, True)
         sayings = f"{' | '.join(self._phrases)} | {OTHERS}"
         decoder.add_jsgf_string("sayings", f"#JSGF V1.0;\ngrammar avatard;\npublic <saying> = {sayings};\n")
         decoder.add_allphone_file("phones", get_model_path("en-us/en-us-phone.lm.bin"))

@@ -11,26 +11,27 @@ PHRASES: dict[str, tuple[str, ...]] = {
 }
 """Language code without region → phrases."""
 
-SPOKEN: dict[str, dict[str, str]] = {
-    "en": {"stop(2)": "S T AO P", "stop(3)": "S T AH P"},
+SPOKEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "en": {"stop": ("S T AO P", "S T AH P")},
     "de": {
-        "stopp": "S T AO P", "stopp(2)": "SH T AO P", "stopp(3)": "S T AA P", "halt(2)": "HH AA L T", "sei": "Z AY",
-        "still(2)": "SH T IH L", "ruhig": "R UW IH CH", "hör": "HH ER", "hör(2)": "HH OW", "auf": "AW F",
-        "ruhe": "R UW AH",
+        "stopp": ("S T AO P", "SH T AO P", "S T AA P"), "halt": ("HH AA L T",), "sei": ("Z AY",),
+        "still": ("SH T IH L",), "ruhig": ("R UW IH CH",), "hör": ("HH ER", "HH OW"), "auf": ("AW F",),
+        "ruhe": ("R UW AH",),
     },
     "es": {
-        "para(2)": "P AA R AA", "basta(2)": "B AA S T AA", "silencio": "S IY L EH N S Y OW",
-        "cállate": "K AA Y AA T EH", "detente(2)": "D EH T EH N T EH",
+        "para": ("P AA R AA",), "basta": ("B AA S T AA",), "silencio": ("S IY L EH N S Y OW",),
+        "cállate": ("K AA Y AA T EH",), "detente": ("D EH T EH N T EH",),
     },
     "fr": {
-        "stop(2)": "S T AO P", "arrête": "AA R EH T", "tais": "T EH", "toi": "T W AA", "silence(2)": "S IY L AA N S",
+        "stop": ("S T AO P",), "arrête": ("AA R EH T",), "tais": ("T EH",), "toi": ("T W AA",),
+        "silence": ("S IY L AA N S",),
     },
     "zh": {
-        "停": "T IH NG", "停下": "T IH NG SH AA", "停止": "T IH NG JH ER", "别说了": "B Y EH SH AO L AH",
-        "安静": "AE N JH IH NG",
+        "停": ("T IH NG",), "停下": ("T IH NG SH AA",), "停止": ("T IH NG JH ER",), "别说了": ("B Y EH SH AO L AH",),
+        "安静": ("AE N JH IH NG",),
     },
 }  # fmt: skip
-"""How they are said, in the phones of CMU's English dictionary, where it lacks them or says them otherwise."""
+"""How they are said, in the phones of CMU's English dictionary; beside what the dictionary says itself."""
 
 OTHERS = (
     "yes|no|okay|well|oh|what|and|the|a|it|is|top|shop|step|hot|top it|stuff|star|store|start|still|stay|story|stand|"
