@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from .context import Model
-from .flow import AudioFrame
-from .stages import VoiceStream
+from .flow import AudioFrame, WakeDetected
+from .stages import VoiceStream, WakeStream
 
 _numbers = itertools.count(1)
 
@@ -50,3 +50,41 @@ class ModelVoiceDetector:
         """Start on one source."""
         async with opened(self._model) as number:
             yield SourceVoice(self._model, number)
+
+
+class SourceWake:
+    """A wake engine's state for one source."""
+
+    def __init__(self, model: Model, number: int) -> None:
+        """Use the engine's state with this number."""
+        self._model, self._number = model, number
+
+    async def feed(self, frame: AudioFrame) -> WakeDetected | None:
+        """Take the next frame."""
+        found = await self._model.call("feed", self._number, frame.samples.tobytes(), frame.end)
+        return WakeDetected(found[0], found[1], frame.end) if found else None
+
+
+class ModelWakeDetector:
+    """A wake detector whose engine's ``feed(number, sound, end)`` returns a phrase and its score, or None."""
+
+    def __init__(self, model: Model) -> None:
+        """Use the model."""
+        self._model = model
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[WakeStream]:
+        """Start listening on one source."""
+        async with opened(self._model) as number:
+            yield SourceWake(self._model, number)
+
+
+class RehearsingWakeDetector(ModelWakeDetector):
+    """One whose engine also hears our own speech, as a source for which ``rehearse(number)`` was called."""
+
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator[WakeStream]:
+        """Start on our own speech."""
+        async with opened(self._model) as number:
+            await self._model.call("rehearse", number)
+            yield SourceWake(self._model, number)

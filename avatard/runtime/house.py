@@ -195,7 +195,11 @@ class _Builder:
         await stt.engine()
         microphone = await opener.open(microphones[0])
         echo = tuple([await opener.open(entry) for entry in self._entries("echo")])
-        return Perception(wake, vad, stt, limits, core.pre_roll_ms / 1000, echo, core.half_duplex), microphone
+        stops = self._entries("stop_word") if core.stop_word != "off" else ()
+        stop = await opener.open(stops[0]) if stops else None
+        return Perception(
+            wake, vad, stt, limits, core.pre_roll_ms / 1000, echo, core.half_duplex, stop, core.stop_word == "always"
+        ), microphone  # fmt: skip
 
 
 def _called(ranking: Ranking[Any]) -> str:

@@ -156,6 +156,8 @@ class Ear:
         self._attention, self._plain, self._cleaned = attention, plain, cleaned
         self._sounded = False
         """Whether the detectors of the cleaned sound were fed the frame before."""
+        self.residual: AudioFrame | None = None
+        """The last frame as the last canceller left it: the gentlest with a person's voice."""
         self._woken = -REFRACTORY
         """When a stream last found one while we spoke, seconds of the microphone's stream."""
 
@@ -166,13 +168,13 @@ class Ear:
             frame = replace(frame, samples=np.zeros_like(frame.samples))
         found = [await self._plain.feed(frame)]
         sounds = attention.sounds(frame)
-        heard = frame
+        heard = self.residual = frame
         if sounds and self._cleaned:
             if not self._sounded:
                 await self._freshen(frame)
             frames = await attention.clean(frame, self._cleaned)
             found += [await by.feed(frame, one) for by, one in zip(self._cleaned, frames, strict=True)]
-            heard = frames[0]
+            heard, self.residual = frames[0], frames[-1]
         self._sounded = sounds
         theirs = [one for one in found if one is not None and not (sounds and attention.ours(one, frame))]
         if not theirs or frame.end < self._woken + REFRACTORY:

@@ -32,6 +32,7 @@ from avatard.talk.phrases import Phrases
 from avatard.talk.place import Place
 from avatard.talk.ranking import Ranking
 from avatard.talk.sessions import ROOM, Sessions
+from avatard.talk.stopword import StopWord
 from avatard.talk.voice import Voice
 
 
@@ -48,6 +49,10 @@ class Perception:
     echo: tuple[EchoCanceller, ...] = ()
     """Take our own voice out of the room's microphone; requests are heard through the first."""
     half_duplex: bool = False
+    stop: WakeDetector | None = None
+    """Hears what stops it without a wake word."""
+    stop_always: bool = False
+    """Whether it also listens while it speaks, not only while a timer rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,10 @@ class Faculties:
         listening = None
         if hearing is not None and microphone is not None:
             attention = Attention(hearing.wake, own, displays.played, hearing.echo, news, hearing.half_duplex)
+            stop = None if hearing.stop is None else StopWord(hearing.stop, own, news, hearing.stop_always)
             lookback = None if keep is None else MEMORY
-            listening = Listening(microphone, attention, place, news, hearing.pre_roll, not visitor, lookback)
+            listening = Listening(
+                microphone, attention, place, news, hearing.pre_roll, not visitor, stop, lookback
+            )
             place.invite = listening.listen
         return Seat(place, listening, self.manners.language, self.max_text)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Protocol, cast
 
 from avatard.api.context import Pulse
@@ -15,8 +16,11 @@ from avatard.api.flow import AudioFrame, WakeDetected
 from avatard.api.news import MicrophoneEnded, News, State, WakeHeard
 from avatard.api.stages import Lossy, Microphone
 from avatard.talk.attention import Attention, Ear
+from avatard.talk.stopword import StopWord
 from avatard.talk.streams import Hearing
 from avatard.talk.watch import Watch
+
+log = logging.getLogger(__name__)
 
 OPEN_LIMIT, FRAME_LIMIT = 30.0, 15.0
 """Seconds in which a device opens and gives its first frame, and a live one the next; longer is stuck."""
@@ -33,9 +37,16 @@ class Room(Protocol):
     async def rest(self) -> None:
         """Return when nothing is thought or said."""
 
+    async def stop(self) -> None:
+        """End what is going on."""
+
     @property
     def state(self) -> State:
         """What is going on."""
+
+    @property
+    def ringing(self) -> bool:
+        """Whether a timer rings."""
 
     def deaf(self, on: bool) -> None:
         """Nothing can be heard, or something can again."""
@@ -46,7 +57,7 @@ class Listening:
 
     def __init__(
         self, microphone: Microphone, attention: Attention, room: Room, news: News, pre_roll: float,
-        steady: bool = True, lookback: float | None = None,
+        steady: bool = True, stop: StopWord | None = None, lookback: float | None = None,
     ) -> None:  # fmt: skip
         """Find the requests.
 
@@ -57,10 +68,11 @@ class Listening:
             news: of what is heard.
             pre_roll: seconds of what was heard before its wake word was complete, which a request is given.
             steady: whether a live microphone that gives nothing is stuck: a device is, a visitor's may well pause.
+            stop: hears what ends a ring or an answer without a wake word; None: nothing does.
             lookback: seconds up to the end of a wake word that are kept with its request; None: nothing is kept.
         """
         self._microphone, self._attention, self._room, self._news = microphone, attention, room, news
-        self._pre_roll, self._steady, self._lookback = pre_roll, steady, lookback
+        self._pre_roll, self._steady, self._stop, self._lookback = pre_roll, steady, stop, lookback
         # A visitor's microphone is his browser's: he is told of the problem, and his visit ends.
         self._watch = Watch(microphone, room.deaf if steady else lambda _: None, news)
         self._recent: deque[AudioFrame] = deque()
@@ -127,7 +139,11 @@ class Listening:
 
     async def _until_ended(self, pulse: Pulse) -> None:
         source = cast("AsyncGenerator[AudioFrame, None]", self._watch.frames(self._steady))
-        async with aclosing(source) as frames, self._attention.open(self._microphone.live) as ear:
+        async with AsyncExitStack() as stack:
+            frames = await stack.enter_async_context(aclosing(source))
+            ear = await stack.enter_async_context(self._attention.open(self._microphone.live))
+            if self._stop is not None:
+                stack.push_async_callback(self._stop.rest)
             async for frame in frames:
                 if self._open.is_set():
                     self._watch.took(frame, self._room.state == "listening")
@@ -147,6 +163,8 @@ class Listening:
             await self._begin(detected)
         elif self._asked:
             await self._begin(None)
+        elif await self._stopped(ear):
+            await self._room.stop()
         elif self._hearing is not None:
             if not self._microphone.live:
                 await self._hearing.room()
@@ -154,6 +172,14 @@ class Listening:
         if not self._microphone.live:
             # A recording can wait, a person cannot: so a fast recording is a conversation too.
             await self._room.rest()
+
+    async def _stopped(self, ear: Ear) -> bool:
+        if self._stop is None or ear.residual is None or not self._microphone.live:
+            return False
+        found = await self._stop.take(ear.residual, self._room.state, self._room.ringing)
+        if found is not None:
+            log.info("stop word: %s (%.2f)", found.phrase, found.score)
+        return found is not None
 
     async def _begin(self, detected: WakeDetected | None) -> None:
         self._asked = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import time
 from collections import deque
@@ -29,6 +30,8 @@ PHRASES = 256
 """Places in one answer that are remembered."""
 ALIKE = 0.8
 """Share of the words that were heard and are those that were said (difflib's ratio), from which on it is an echo."""
+LONG = 4
+"""Letters of a word that tells what a stop phrase says."""
 FEW = 3
 """Words; fewer may be an answer to what was said, which takes up its words."""
 
@@ -41,6 +44,8 @@ class Speaking:
     """Its sentences so far."""
     phrases: deque[float] = field(default_factory=lambda: deque(maxlen=PHRASES))
     """Where wake phrases in it are complete, seconds of the answer."""
+    lines: list[tuple[float, str]] = field(default_factory=list)
+    """Where each sentence begins, seconds of the answer, and its text."""
     begun: bool = False
     """Its first frame is on its way."""
     origin: float | None = None
@@ -58,6 +63,17 @@ class Speaking:
         """Whether it says a wake phrase about then."""
         origins = [origin for origin in (self.origin, self.given) if origin is not None]
         return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
+
+
+    def says(self, words: list[str], at: float) -> bool:
+        """Whether a sentence with one of them is said about then; where that is not known, at all."""
+        origins = [origin for origin in (self.origin, self.given) if origin is not None]
+        ends = [begins for begins, _ in self.lines[1:]] + [math.inf]
+        return self.sounds(at) and any(
+            any(word in text.lower() for word in words)
+            and (not origins or any(b - BEFORE <= at - o <= e + AFTER for o in origins))
+            for (b, text), e in zip(self.lines, ends, strict=True)
+        )
 
 
 class OwnVoice:
@@ -99,6 +115,8 @@ class OwnVoice:
                     self._rehearsed = heard.end
                     if await stream.feed(heard):
                         answer.phrases.append(end)
+                if frame.sentence is not None and (not answer.lines or answer.lines[-1][1] != frame.sentence.text):
+                    answer.lines.append((frame.pts, frame.sentence.text))
                 answer.begun = True
                 yield frame
 
@@ -113,6 +131,15 @@ class OwnVoice:
     def wakes(self, at: float) -> bool:
         """Whether we say a wake phrase at a moment, monotonic seconds."""
         return any(answer.wakes(at) for answer in self._answers)
+
+    def says(self, phrase: str, at: float) -> bool:
+        """Whether what we say about a moment, monotonic seconds, has one of the phrase's words in it.
+
+        Short ones do not count beside a longer one: every sentence has an "it".
+        """
+        words = phrase.lower().split()
+        words = [word for word in words if len(word) >= LONG] or words
+        return any(answer.says(words, at) for answer in self._answers)
 
     def repeated(self, text: str, at: float) -> bool:
         """Whether what was heard, and ended at a moment, is what we said then."""

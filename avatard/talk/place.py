@@ -61,9 +61,8 @@ class Place:
         self._task: asyncio.Task[None] | None = None
         self._waiting = Waiting(means.manners.max_queue, means.news)
         self._switch = asyncio.Lock()
-        self._resting = asyncio.Event()
+        self._resting, self._free = asyncio.Event(), asyncio.Event()
         self._resting.set()
-        self._free = asyncio.Event()
         self._free.set()
         self._ailing = self._deaf = self._closing = False
 
@@ -76,6 +75,11 @@ class Place:
     def sessions(self) -> Sessions:
         """Whose histories it keeps."""
         return self._means.sessions
+
+    @property
+    def ringing(self) -> bool:
+        """Whether a timer rings."""
+        return self.current is not None and self.current.kind == "ring"
 
     @property
     def queued(self) -> int:

@@ -35,4 +35,13 @@ class WakeWordConfig(BaseModel, frozen=True, extra="forbid"):
     )  # fmt: skip
 
 
-SCHEMAS: dict[str, type[BaseModel]] = {"wake_word": WakeWordConfig}
+class StopWordConfig(BaseModel, frozen=True, extra="forbid"):
+    """What stops it."""
+
+    model: Path = Field(
+        Path("mww-stop"), description="a model: as 'avatard models' lists it, or its .json beside its .tflite"
+    )
+    threshold: float = Field(0.8, gt=0, lt=1, description="mean probability that counts")
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {"wake_word": WakeWordConfig, "stop_word": StopWordConfig}

@@ -14,7 +14,8 @@ from avatard.api.errors import ConfigError
 from avatard.runtime.data import data_file
 
 Kind = Literal[
-    "stt-vosk", "stt-whisper", "stt-sherpa", "tts-piper", "wake-openwakeword", "llm-gguf", "face-detector", "lip-sync",
+    "stt-vosk", "stt-whisper", "stt-sherpa", "tts-piper", "wake-openwakeword", "wake-microwakeword",
+    "llm-gguf", "face-detector", "lip-sync",
 ]  # fmt: skip
 """What a model is for; ``lip-sync`` is of the user's own only."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]

@@ -27,6 +27,9 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
     )
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="voice probability that counts as speech")
     half_duplex: bool = Field(False, description="hear nothing while it speaks: then nobody can interrupt by voice")
+    stop_word: Literal["off", "ringing", "always"] = Field(
+        "ringing", description="when a stop word needs no wake word: never, while a timer rings, also while it speaks"
+    )
     speech_floor_db: float = Field(
         20, ge=6, le=60, description="a voice this far below the request's loudest is background, dB"
     )
@@ -38,6 +41,12 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
         0, ge=0, le=100, description="how many of the last spoken turns stay on the disk, with their sound, to be run "
         "again; only the daemon's user can read them; 0: none, and those from before are removed"
     )  # fmt: skip
+
+    @field_validator("stop_word", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """YAML takes ``off`` for False."""
+        return "off" if value is False else value
 
     @field_validator("self_test", mode="before")
     @classmethod

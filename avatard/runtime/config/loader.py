@@ -20,14 +20,14 @@ from avatard.runtime.manifest import CUSTOM, discover, missing, schema_for
 
 DOMAINS: dict[str, Literal["one", "list"]] = {
     "microphone": "one", "wake_word": "one", "vad": "one", "stt": "list", "conversation": "list", "tts": "list",
-    "encoder": "list", "display": "list", "echo": "list",
+    "encoder": "list", "display": "list", "echo": "list", "stop_word": "one",
 }  # fmt: skip
 """Key → whether it takes one platform or a list."""
 
 DEFAULT: dict[str, Any] = {
     "microphone": "sounddevice", "wake_word": "microwakeword", "vad": "silero", "stt": "pocketsphinx",
     "conversation": "intents", "tts": "espeak", "encoder": "ffmpeg", "display": "speaker",
-    "echo": ["webrtc", "linear"],
+    "echo": ["webrtc", "linear"], "stop_word": "pocketsphinx",
 }  # fmt: skip
 """What serves where the file says nothing."""
 DEFAULT_AVATAR: dict[str, Any] = {"face": "default", "render": ["drawn"]}
