@@ -102,6 +102,8 @@ class World:
         """When somebody last had it listen."""
         self.stilled = -1e9
         """When somebody last did what ends a ring."""
+        self.waited: set[str] = set()
+        """What waited when somebody had it be silent."""
         self.house: House | None = None
         self.foundation: Foundation | None = None
 
@@ -317,6 +319,11 @@ class Deeds:
 
     async def stop(self) -> None:
         self.world.stilled = self.world.now
+        begun = {one.turn for one in self.world.shown} | {getattr(self.world.current(), "turn", None)}
+        self.world.waited |= {
+            said for said, ticket in self.world.tickets.items()
+            if ticket.turn not in begun and not ticket.finished.done()  # type: ignore[attr-defined]
+        }  # fmt: skip
         await self.door.stop()
         self.world.stilled = self.world.now
 
@@ -440,6 +447,8 @@ def judged(world: World) -> list[str]:
         wanted = whole(said) if said.startswith("question") else said
         if not (report.interrupted or report.error or report.reply == wanted):
             wrong.append(f"{said!r}: said to be done, and was not: {report}")
+        if said in world.waited and not (report.interrupted and report.error and not report.reply):
+            wrong.append(f"{said!r}: it was to be silent, and this did not go: {report}")
     return wrong + list(histories(world))
 
 
