@@ -118,7 +118,7 @@ def test_a_loudspeaker_that_is_late_gets_its_line_of_configuration(room: SoundCa
     assert rows["loop"]["state"] == "ok", (loop, rows["loop"])
 
 
-@pytest.mark.alone
+@pytest.mark.long
 def test_an_amplifier_that_swallows_the_beginning_gets_its_lead_in(room: SoundCard, tmp_path: Path) -> None:
     way = joined(room)
     room.pactl("set-sink-input-mute", way, "1")

@@ -71,7 +71,7 @@ def _p95(found: np.ndarray) -> float:
 async def test_picture_and_sound_are_together(
     scripted: Scripted, screen: Screen, soundcard: SoundCard, record_property: Callable[[str, object], None]
 ) -> None:
-    found = await measured(scripted, screen, 20)
+    found = await measured(scripted, screen, 12)
     record_property("sync", told(found))
     print(told(found))
     assert _p95(found) <= LIMIT, told(found)
