@@ -80,7 +80,7 @@ def sentence(rng: np.random.Generator, words: list[str], tongue: str) -> str:
         return text
     said = []
     for _ in range(int(rng.integers(3, 7))):
-        said += [str(rng.choice(SMALL))] * int(rng.random() < 0.6) + [str(rng.choice(words))]
+        said += [str(rng.choice(SMALL))] * int(rng.random() < 0.6) + [words[rng.integers(len(words))]]
         if rng.random() < 0.08:
             said[-1] += ","
     return " ".join(said) + str(rng.choice([".", "?", "!"]))

@@ -250,7 +250,7 @@ async def test_a_flood_is_refused_and_stop_is_obeyed_at_once(
         await until(listener, "avatard/test/state", lambda m: m.text == "responding")
         listener.publish("avatard/test/stop/set", "")
         interrupted = (await until(listener, "avatard/test/turn", lambda m: m.json()["interrupted"])).json()
-        await until(listener, "me/a", lambda m: len(listener.of("me/a")) >= 300)
+        await until(listener, "me/a", lambda m: len(listener.of("me/a")) >= 300, seconds=30)
         answers = [m.json() for m in listener.of("me/a")]
         assert house.place.current is None or house.place.queued == 0
     assert interrupted["interrupted"]

@@ -108,7 +108,7 @@ async def test_a_microwakeword_model_serves_too(scripted: Scripted, tmp_path: Pa
 
 async def test_a_model_that_is_not_there_is_told(scripted: Scripted) -> None:
     with pytest.raises(ConfigError, match="microwakeword: model: the model mww-stop is not installed: avatard models"):
-        async with open_house(scripted(stop_word="microwakeword")):
+        async with open_house(scripted(stop_word="microwakeword", listening={"stop_word": "ringing"})):
             pass
 
 
