@@ -184,7 +184,7 @@ def test_every_entity_is_shown_with_its_value(home: HomeAssistant, puppet: Calla
         "switch.the_den_screen": "on", "number.the_den_volume": "60", "select.the_den_voice": "en-us",
         "select.the_den_face": "fox", "update.the_den_update": "on", "sensor.the_den_memory": "151.5",
         "sensor.the_den_memory_tier": "tidy", "sensor.the_den_latency": "unknown", "sensor.the_den_frame_rate": "25.0",
-        "sensor.the_den_temperature": "48.2",
+        "sensor.the_den_temperature": "48.2", "sensor.the_den_next_timer": "unknown",
     }, shown  # fmt: skip
     problem = home.entity("binary_sensor.the_den_problem")["attributes"]
     assert problem["problems"] == {"microphone": "unplugged"} and "memory_mb" not in problem, problem
@@ -255,7 +255,7 @@ KITCHEN = {
     "event.kitchen_reply", "notify.kitchen_say", "text.kitchen_ask", "button.kitchen_listen", "button.kitchen_stop",
     "button.kitchen_restart", "button.kitchen_reload", "switch.kitchen_mute", "number.kitchen_volume",
     "select.kitchen_voice", "update.kitchen_update", "sensor.kitchen_memory", "sensor.kitchen_memory_tier",
-    "sensor.kitchen_latency", "sensor.kitchen_frame_rate",
+    "sensor.kitchen_latency", "sensor.kitchen_frame_rate", "sensor.kitchen_next_timer",
 }  # fmt: skip
 LONG = "This is a very long announcement that nobody wants to hear to its end. " * 20
 
