@@ -12,7 +12,9 @@ class Phrase(BaseModel, frozen=True, extra="forbid"):
 
     name: str = Field("", description="a built-in phrase")
     file: Path | None = Field(None, description="a model of your own: its .json beside its .tflite")
-    threshold: float | None = Field(None, gt=0, lt=1, description="mean probability that counts; default: the model's")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="mean probability that counts; default: as measured, else the model's"
+    )
 
     @model_validator(mode="before")
     @classmethod
