@@ -58,7 +58,8 @@ def scripted() -> Callable[..., Configuration]:
         data: dict[str, Any] = {
             "name": "test", "avatar": {"render": ["scripted"]}, "sounds": {"wake": False},
             **{d: {"platform": "scripted"} for d in ("wake_word", "vad", "stt", "tts", "encoder", "conversation")},
-            "microphone": {"platform": "scripted"}, "listening": {"stop_word": "off"}, "display": {"platform": "scripted", "pace": "fast"},
+            "microphone": {"platform": "scripted"}, "display": {"platform": "scripted", "pace": "fast"},
+            "listening": {"stop_word": "off"},
         }  # fmt: skip
         return from_mapping(data | changes)
 

@@ -8,10 +8,10 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
-from avatard.api.news import SentenceSpoken
+from avatard.api.news import SentenceSpoken, StateChanged
 from avatard.runtime.config import from_mapping
 from avatard.runtime.house import House, open_house
 from avatard.runtime.process import memory_mb
@@ -25,8 +25,8 @@ PATIENCE = 20.0
 LAST = 0.02
 """Seconds before the answer's end: within its last frame."""
 
-Moment = Callable[[House, float], Awaitable[None]]
-"""Returns when it has come; the answer takes so many seconds."""
+Moment = Callable[[House, AsyncIterable[Any], float], Awaitable[None]]
+"""Returns when it has come, given the news since the question; the answer takes so many seconds."""
 
 
 EPILOG = """\
@@ -75,33 +75,35 @@ async def measure(interrupts: int, speaker: bool) -> dict[str, Any]:
 
 async def _interrupted(house: House, moment: Moment, seconds: float) -> float | None:
     """Milliseconds from the command until the turn has ended, with all that it ran; None: it had ended before."""
-    ticket = await house.door.ask(QUESTION)
-    async with asyncio.timeout(PATIENCE):
-        await moment(house, seconds)
+    with house.feed.subscribe(256) as news:
+        ticket = await house.door.ask(QUESTION)
+        async with asyncio.timeout(PATIENCE):
+            await moment(house, news, seconds)
     began = time.perf_counter()
     await house.door.stop()
     took = time.perf_counter() - began
     return took * 1000 if (await ticket.finished).interrupted else None
 
 
-async def _thinking(house: House, _seconds: float) -> None:
-    while house.place.state != "processing":
-        await asyncio.sleep(LOOK)
+async def _thinking(_house: House, news: AsyncIterable[Any], _seconds: float) -> None:
+    # Looked at now and then, the state may be past already: thinking takes milliseconds.
+    async for event in news:
+        if isinstance(event, StateChanged) and event.state == "processing":
+            break
     await asyncio.sleep(random.uniform(0, 0.03))
 
 
-async def _speaking(house: House, seconds: float) -> None:
+async def _speaking(house: House, _news: AsyncIterable[Any], seconds: float) -> None:
     await _heard(house, random.uniform(0.1, 0.9) * seconds)
 
 
-async def _between(house: House, _seconds: float) -> None:
-    with house.feed.subscribe(256) as news:
-        async for event in news:
-            if isinstance(event, SentenceSpoken):
-                return
+async def _between(_house: House, news: AsyncIterable[Any], _seconds: float) -> None:
+    async for event in news:
+        if isinstance(event, SentenceSpoken):
+            return
 
 
-async def _last_frame(house: House, seconds: float) -> None:
+async def _last_frame(house: House, _news: AsyncIterable[Any], seconds: float) -> None:
     await _heard(house, seconds - LAST)
 
 
