@@ -145,6 +145,15 @@ async def test_whoever_comes_late_sees_the_face() -> None:
         assert seen[0]["pts"] >= 2.0 and seen[-1]["pts"] >= 2.8, (seen[0], seen[-1])
 
 
+async def test_a_silent_face_that_comes_after_the_first_answer_takes_its_place() -> None:
+    async with room(welcome={"idle": None}) as (it, one, _):
+        await it.answer(1, spoken())
+        await it.until("played", answer=1, at=3.6)
+        assert await one.get_attribute(".stage", "data-speech") == "canvas", "without one the last picture stays"
+        await it.send("idle", film="/idle/k.mp4", still="/idle/k.jpg")
+        await one.wait_for_selector(".stage:not([data-speech])")
+
+
 async def test_what_others_wrote_is_text() -> None:
     bad = "<img src=x onerror=document.title='broken'><b>bold</b>"
     async with room() as (it, one, sight):

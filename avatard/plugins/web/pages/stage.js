@@ -25,6 +25,7 @@ export class Stage {
   wear(idle) {
     if (!idle) return;
     if (!this.still.src.endsWith(idle.still)) this.still.src = idle.still;
+    if (!this.#speaking) delete this.root.dataset.speech; // an answer's last picture stood in for it
     if (calm.matches || this.idle.src.endsWith(idle.film)) return;
     this.idle.hidden = false;
     this.idle.poster = idle.still;
