@@ -64,7 +64,6 @@ class Speaking:
         origins = [origin for origin in (self.origin, self.given) if origin is not None]
         return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
 
-
     def says(self, words: list[str], at: float) -> bool:
         """Whether a sentence with one of them is said about then; where that is not known, at all."""
         origins = [origin for origin in (self.origin, self.given) if origin is not None]

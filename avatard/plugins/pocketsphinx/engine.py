@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from avatard.api.errors import NotReady
 from avatard.api.flow import SpokenGrammar
 from avatard.plugins.pocketsphinx import jsgf
+from avatard.plugins.pocketsphinx.dictionary import learn
 
 PIECE = 640
 """Bytes: 20 ms. process_raw holds the GIL, so it gets little at a time."""
@@ -47,7 +47,7 @@ class PocketsphinxEngine:
         self._decoder: Any = Decoder(Config(
             hmm=get_model_path("en-us/en-us"), dict=None, lm=None, samprate=16000, loglevel="FATAL",
         ))  # fmt: skip
-        self.unknown = self._learn(jsgf.words(grammar, phrases), Path(get_model_path("en-us/cmudict-en-us.dict")))
+        self.unknown = self._learn(jsgf.words(grammar, phrases))
         grammar = _without(grammar, self.unknown)
         phrases = [p for p in phrases if not self.unknown & set(p.split())]
         self._decoder.add_jsgf_string("request", jsgf.document(grammar, phrases))
@@ -154,19 +154,9 @@ class PocketsphinxEngine:
     def _without_wake(self, text: str) -> str:
         return self._wake.sub("", text).strip()
 
-    def _learn(self, words: set[str], dictionary: Path) -> set[str]:
-        """Teach the decoder how these words are said; return those of which nobody knows it.
-
-        Given the whole dictionary, the decoder would hold its 135 000 words in 21 MB.
-        """
-        known = set()
-        with dictionary.open(encoding="utf-8") as lines:
-            for line in lines:
-                entry, _, phones = line.partition(" ")
-                word = entry.partition("(")[0]  # "read(2)" is another way to say "read"
-                if word in words:
-                    self._decoder.add_word(entry, phones.strip(), False)
-                    known.add(word)
+    def _learn(self, words: set[str]) -> set[str]:
+        """Teach the decoder how these words are said; return those of which nobody knows it."""
+        known = learn(self._decoder, words)
         for word in words & SPOKEN.keys() - known:
             self._decoder.add_word(word, SPOKEN[word], False)
         return words - known - SPOKEN.keys()

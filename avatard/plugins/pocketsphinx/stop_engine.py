@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avatard.plugins.pocketsphinx.dictionary import learn
 from avatard.plugins.pocketsphinx.stop_words import OTHERS, PHRASES, SPOKEN
 
 RATE, STEP = 16_000, 320
@@ -78,9 +79,9 @@ class StopEngine:
 
         set_loglevel("FATAL")
         decoder = Decoder(Config(
-            hmm=get_model_path("en-us/en-us"), dict=get_model_path("en-us/cmudict-en-us.dict"), lm=None,
-            samprate=RATE, loglevel="FATAL",
+            hmm=get_model_path("en-us/en-us"), dict=None, lm=None, samprate=RATE, loglevel="FATAL",
         ))  # fmt: skip
+        learn(decoder, {word for saying in (*self._phrases, *OTHERS.split("|")) for word in saying.split()})
         for word, ways in SPOKEN[language].items():
             for phones in ways:
                 # The dictionary numbers a word's further ways: word(2), word(3) …

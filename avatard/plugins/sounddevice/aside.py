@@ -30,7 +30,7 @@ async def aside(name: str, work: Callable[[], T], undo: Callable[[T], object] = 
     def run() -> None:
         try:
             value = work()
-        except Exception as err:
+        except Exception as err:  # whatever it is, it is raised where the work is awaited
             _tell(loop, fail, err)
             return
         _tell(loop, deliver, value)

@@ -36,7 +36,6 @@ class Listening(BaseModel, frozen=True, extra="forbid"):
     self_test: datetime.time | None = Field(
         datetime.time(4), description="when it tests each day whether its wake words are heard, HH:MM; off: never"
     )
-
     keep: int = Field(
         0, ge=0, le=100, description="how many of the last spoken turns stay on the disk, with their sound, to be run "
         "again; only the daemon's user can read them; 0: none, and those from before are removed"
