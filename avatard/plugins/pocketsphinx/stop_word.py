@@ -11,7 +11,7 @@ from avatard.api.stages import WakeDetector
 from avatard.plugins.pocketsphinx.config import StopWordConfig
 from avatard.plugins.pocketsphinx.stop_engine import StopEngine, phrases_in
 
-MEGABYTES = 40
+MEGABYTES = 17
 
 
 @asynccontextmanager
