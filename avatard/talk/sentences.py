@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -24,6 +26,8 @@ BEFORE = 40
 """Characters before a number that tell whether it is an ordinal."""
 HALT = 0.1
 """Seconds without a token after which what seems to be a sentence's end is taken for one."""
+GAPS = 3
+"""The last times between two tokens, of which the shortest tells how fast they come."""
 LONGEST = 300
 """Characters in one sentence; a longer one is cut at a comma or a space."""
 ABBREVIATIONS = frozenset(
@@ -161,15 +165,20 @@ async def split(tokens: Drain[ReplyToken], language: str) -> AsyncGenerator[Sent
     """Turn a reply's tokens into sentences, each as soon as it is known to have ended; an aside is one by itself."""
     splitter = SentenceSplitter(language)
     numbers = itertools.count()
+    came, gaps = time.monotonic(), deque([0.0], maxlen=GAPS)
     async with aclosing(tokens):
         while True:
+            # Where tokens are slower than that in any case, to wait tells nothing: what would go on comes later still.
+            halt = HALT if min(gaps) < HALT else 0.0
             try:
-                async with asyncio.timeout(HALT if splitter.seems_ended else None):
+                async with asyncio.timeout(halt if splitter.seems_ended else None):
                     token = await anext(tokens, None)
             except TimeoutError:
                 for text in splitter.halt():
                     yield Sentence(text, next(numbers), language)
                 continue
+            gaps.append(time.monotonic() - came)
+            came += gaps[-1]
             if token is None:
                 break
             if token.aside:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avatard.api.flow import ReplyToken
 from avatard.cli.replies import REPLIES, tokens_of
-from avatard.talk.sentences import SentenceSplitter, has_words
+from avatard.talk import sentences as module
+from avatard.talk.sentences import HALT, SentenceSplitter, has_words
+from avatard.talk.streams import Drain
 
 
 def split(text: str, cuts: list[int] | None = None, language: str = "en") -> list[str]:
@@ -128,3 +136,34 @@ def test_no_word_is_lost_and_none_is_too_long(text: str) -> None:
 def test_text_without_an_end_is_cut() -> None:
     assert all(len(s) <= 300 for s in split("word, " * 400)[:-1])
     assert len(split("x" * 1000)) == 4
+
+
+@pytest.mark.parametrize(("gap", "waited"), [(0.01, HALT), (1.0, 0.0)])
+async def test_where_tokens_are_slow_it_waits_for_none(
+    monkeypatch: pytest.MonkeyPatch, gap: float, waited: float
+) -> None:
+    """The next one comes no sooner than that for which it would wait."""
+    now, waits = [0.0], []
+
+    def timeout(seconds: float | None) -> asyncio.Timeout:
+        waits.append(seconds)
+        return asyncio.timeout(seconds)
+
+    class Slow:
+        def __init__(self, tokens: Iterator[str]) -> None:
+            self._tokens = tokens
+
+        async def __anext__(self) -> ReplyToken:
+            now[0] += gap
+            if (token := next(self._tokens, None)) is None:
+                raise StopAsyncIteration
+            return ReplyToken(token)
+
+        async def aclose(self) -> None: ...
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(timeout=timeout))
+    tokens = cast("Drain[ReplyToken]", Slow(iter(tokens_of("It is open. Shall I close it?"))))
+    found = [sentence.text async for sentence in module.split(tokens, "en")]
+    assert found == ["It is open.", "Shall I close it?"]
+    assert [seconds for seconds in waits if seconds is not None] == [waited, waited]
