@@ -127,8 +127,8 @@ class Daemon:
         return sum(p.memory_full_info().uss for p in (me, *me.children(recursive=True))) / 1e6
 
     def speaks(self) -> bool:
-        done = avatard("say", "Hello.")
-        return done.returncode == 0 and self.process.poll() is None
+        *_, last = command({"do": "say", "text": "Hello."}, "box")
+        return bool(last["ok"]) and self.process.poll() is None
 
     def holds(self, megabytes: float, tier: str, cache: float = 0) -> None:
         """Take so much ballast, and a cache, and wait for the tier."""

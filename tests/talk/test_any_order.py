@@ -75,7 +75,7 @@ shared = settings(deadline=None, suppress_health_check=list(HealthCheck), print_
 @pytest.mark.parametrize("part", (1, 2, 3, 4))
 def test_in_any_order(configuration: Configuration, part: int) -> None:
     @seed(part)
-    @settings(shared, max_examples=10, database=None)
+    @settings(shared, max_examples=5, database=None)
     @given(stories)
     def lived(story: list[Any]) -> None:
         check(configuration, story)
