@@ -34,7 +34,7 @@ class Answer:
     clock: Clock
     width: int = 0
     height: int = 0
-    sentence: dict[str, Any] | None = None
+    sentences: list[dict[str, Any]] = field(default_factory=list)
     picture: bytes = b""
     """The last JPEG"""
     recent: list[tuple[float, Frame, bytes]] = field(default_factory=list)
@@ -145,8 +145,8 @@ class BrowserDisplay:
         answer = self.answer
         if answer is None or client.playing == "none":
             return
-        if answer.sentence is not None:
-            client.tell(answer.sentence)
+        for sentence in answer.sentences:
+            client.tell(sentence)
         if client.playing == "h264":
             self._filming.catch_up(client)
             return
@@ -173,8 +173,8 @@ class BrowserDisplay:
             client.playing = "h264"
             if self.answer is not None:
                 client.tell(self._beginning(self.answer, client, codecs))
-                if self.answer.sentence is not None:
-                    client.tell(self.answer.sentence)
+                for sentence in self.answer.sentences:
+                    client.tell(sentence)
         return waiting
 
     async def _take(self, frame: VideoFrame, number: int, film: Film | None) -> None:
@@ -184,12 +184,12 @@ class BrowserDisplay:
         jpeg = await self._jpeg(frame)
         if frame.pixels is not None:
             answer.height, answer.width = frame.pixels.shape[:2]
-        if frame.sentence is not None and (answer.sentence or {}).get("index") != frame.sentence.index:
-            answer.sentence = {
+        if frame.sentence is not None and [frame.sentence.index] != [one["index"] for one in answer.sentences[-1:]]:
+            answer.sentences.append({
                 "type": "sentence", "answer": number, "index": frame.sentence.index, "text": frame.sentence.text,
                 "pts": round(frame.pts, 3),
-            }  # fmt: skip
-            self._tell(answer.sentence)
+            })  # fmt: skip
+            self._tell(answer.sentences[-1])
         sound = frame.audio.astype("<i2").tobytes()
         one = framed(number, frame.pts, sound, jpeg)
         answer.picture = jpeg or answer.picture

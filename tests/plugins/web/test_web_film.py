@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from pathlib import Path
 from typing import Any
 
 import av
@@ -48,6 +49,21 @@ async def test_it_is_a_stream_that_browsers_play_and_the_sound_is_in_it() -> Non
     assert np.abs(np.concatenate(sound, axis=1)).max() > 0.05
     assert viewer.order.index(begin) < viewer.order.index(pieces[0])
     assert next(t["text"] for t in viewer.texts if t["type"] == "sentence") == "one two three four five."
+
+
+async def test_an_encoder_that_is_slow_to_begin_costs_no_subtitle(tmp_path: Path) -> None:
+    """The second sentence is handed over before the stream that begins with the first one is there."""
+    slow = tmp_path / "ffmpeg"
+    slow.write_text('#!/bin/sh\ncase "$*" in *pipe*) sleep 0.9;; esac\nexec ffmpeg "$@"\n')
+    slow.chmod(0o755)
+    config = configured(encoder={"platform": "ffmpeg", "path": str(slow)}, **FACE)
+    async with paged(config) as pages, pages.viewer(stream="h264") as viewer:
+        await viewer.until("welcome")
+        await viewer.command("say", text=WORDS)
+        await viewer.until("end")
+    said = {t["index"]: (t["text"], t["pts"]) for t in viewer.texts if t["type"] == "sentence"}
+    assert [t["stream"] for t in viewer.texts if t["type"] == "begin"] == ["h264"]
+    assert list(said.values()) == [(f"{text.strip('.')}.", float(at)) for at, text in enumerate(WORDS.split(". "))]
 
 
 async def test_both_streams_side_by_side_and_one_encoder_for_all() -> None:
