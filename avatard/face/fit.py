@@ -53,20 +53,19 @@ def fit(
     moments = np.concatenate([np.ones((len(colours), 1)), colours, _products(colours)], 1)
     total = moments.sum(0)
 
-    def energy(numbers: Numbers) -> float:
-        rest, value = total.copy(), 0.0
-        for region in regions(numbers):
-            sums = moments[region.ravel()].sum(0)
-            rest -= sums
-            value += _cost(sums)
-        away = (numbers - prior.mean) / prior.spread
-        return float((value + _cost(rest)) / total[0] + prior.weight * (away @ away))
+    def energies(outlines: Numbers) -> Numbers:
+        masks = np.array([[region.ravel() for region in regions(numbers)] for numbers in outlines], np.float64)
+        sums = masks @ moments
+        sums = np.concatenate([sums, total - sums.sum(1, keepdims=True)], 1)
+        away = (outlines - prior.mean) / prior.spread
+        costs: Numbers = _costs(sums).sum(1) / total[0] + prior.weight * (away * away).sum(1)
+        return costs
 
     mean, spread = prior.mean.copy(), prior.spread.copy()
-    best, lowest = mean, energy(mean)
+    best, lowest = mean, float(energies(mean[None])[0])
     for _ in range(rounds):
         tried = mean + spread * rng.standard_normal((EACH, len(mean)))
-        costs = np.array([energy(numbers) for numbers in tried])
+        costs = energies(tried)
         chosen = tried[np.argsort(costs)[: EACH // 5]]
         if costs.min() < lowest:
             best, lowest = tried[int(np.argmin(costs))], float(costs.min())
@@ -80,13 +79,14 @@ def _products(colours: Numbers) -> Numbers:
     return colours[:, first] * colours[:, second]
 
 
-def _cost(sums: Numbers) -> float:
-    """Half the log-determinant of a region's covariance, for each of its pixels."""
-    count = sums[0]
-    if count < 1:
-        return 0.0
-    mean = sums[1:4] / count
-    second = np.zeros((3, 3))
-    second[np.triu_indices(3)] = sums[4:] / count
-    covariance = np.triu(second) + np.triu(second, 1).T - np.outer(mean, mean) + NOISE * np.eye(3)
-    return float(count * 0.5 * np.log(max(np.linalg.det(covariance), 1e-9)))
+def _costs(sums: Numbers) -> Numbers:
+    """Half the log-determinant of each region's covariance, for each of its pixels; (..., 10) to (...)."""
+    count = np.maximum(sums[..., 0], 1)
+    means = sums[..., 1:] / count[..., None]
+    first, second = np.triu_indices(3)
+    covariance = np.empty((*sums.shape[:-1], 3, 3))
+    covariance[..., first, second] = means[..., 3:] - means[..., first] * means[..., second]
+    covariance[..., second, first] = covariance[..., first, second]
+    logs = np.log(np.maximum(np.linalg.det(covariance + NOISE * np.eye(3)), 1e-9))
+    costs: Numbers = np.where(sums[..., 0] < 0.5, 0.0, sums[..., 0] * 0.5 * logs)
+    return costs
