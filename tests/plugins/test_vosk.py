@@ -149,7 +149,8 @@ def damage(how: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["empty folder", "archive", "network cut", "another network", "graph cut", "no graph",
-                                 "no words", "options", "rate 0", "rate 44100", pytest.param("rate 1000000000", marks=pytest.mark.long)])  # fmt: skip
+                                 "no words", "options", "rate 0", "rate 44100",
+                                 pytest.param("rate 1000000000", marks=pytest.mark.long)])  # fmt: skip
 async def test_what_is_no_model_is_named_and_the_next_engine_hears(
     tmp_path: Path, scripted: Callable[..., Configuration], how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
