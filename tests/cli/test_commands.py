@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from avatard.__main__ import MODULES, main
 from avatard.api.errors import NotReady
 from avatard.cli import remote
 
@@ -126,6 +128,27 @@ def test_children_die_with_a_killed_daemon(daemon: subprocess.Popen[str]) -> Non
 def test_no_daemon_runs() -> None:
     done = avatard("status")
     assert done.returncode == 1 and "avatard run" in done.stderr
+
+
+def test_a_command_to_the_daemon_needs_nothing_of_the_house() -> None:
+    code = "import sys\nfrom avatard.__main__ import main\nend = main(sys.argv[1:])\nprint(*sys.modules)\nsys.exit(end)"
+    for words in (["status"], ["say", "hello"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "avatard run" in done.stderr
+        loaded = set(done.stdout.split())
+        assert "avatard.cli.remote" in loaded and not loaded & {"numpy", "pydantic", "avatard.runtime.house"}
+
+
+def test_help_knows_every_command_and_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    def help_(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--help"])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    assert [line.split()[0] for line in help_().splitlines() if re.match(r"    \w", line)] == list(MODULES)
+    for command in MODULES:
+        assert help_(command).startswith(f"usage: avatard {command} ")
 
 
 def test_a_broken_configuration_exits_with_78(tmp_path: Path) -> None:
