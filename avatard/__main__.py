@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from types import ModuleType
+from importlib import import_module
 
 from avatard import __version__
 from avatard.api.errors import AvatardError, ConfigError
-from avatard.cli import run
+
+REMOTE = ("ask", "listen", "stop", "mute", "volume", "status")
+MODULES = {
+    "run": "run", "demo": "demo", "say": "say", **dict.fromkeys(REMOTE, "remote"), "check": "check",
+    "doctor": "doctor", "shapes": "shapes", "faces": "faces", "models": "models", "plugins": "plugins",
+    "bench": "bench",
+}  # fmt: skip
+"""Which module of ``avatard.cli`` has a command; help names them in this order."""
 
 EPILOG = """first steps:
   avatard demo                 a spoken question in, a talking face out: demo/demo.mp4
@@ -29,8 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"avatard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     argv = sys.argv[1:] if argv is None else argv
-    for command in _commands(argv):
-        command.add_parser(commands)
+    for module in _modules(argv):
+        import_module(f"avatard.cli.{module}").add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s")
     try:
@@ -45,13 +52,12 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _commands(argv: list[str]) -> list[ModuleType]:
-    """Every command's module; the daemon goes without the others, which would take 4 MB of it."""
-    if argv[:1] == ["run"]:
-        return [run]
-    from avatard.cli import bench, check, demo, doctor, faces, models, plugins, remote, say, shapes
+def _modules(argv: list[str]) -> list[str]:
+    """Where the command is; all of them for help.
 
-    return [run, demo, say, remote, check, doctor, shapes, faces, models, plugins, bench]
+    One command goes without the others: all of them take a second to import on a fast machine, and 4 MB of the daemon.
+    """
+    return [MODULES[argv[0]]] if argv and argv[0] in MODULES else list(dict.fromkeys(MODULES.values()))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from avatard.runtime.config import Configuration, from_mapping
 ROOT = Path(__file__).parent.parent
 RECORDINGS = next((p for p in (ROOT.parent / "shared" / "audio", ROOT / "shared" / "audio") if p.is_dir()), None)
 
+# Each process that a test starts would compile all of avatard anew: half a second of processor time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def missing(what: str) -> None:
     """Skip by name; where everything must be there (CI=true), fail."""

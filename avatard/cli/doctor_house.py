@@ -117,9 +117,9 @@ async def memory_of_all(visit: Examination, status: dict[str, Any] | None) -> li
     if status is not None and (pid := await asyncio.to_thread(_pid, visit.configuration.id)) is not None:
         return _weighed(budget, pid, {})
     await visit.voices.close()  # which only the doctor has
-    # It hears silence and shows it to nobody: what the engines take is what counts.
+    # It hears silence, and shows it to nobody and at once: what the engines take is what counts.
     stages = dict(visit.configuration.stages) | {"microphone": (built_in("scripted", "microphone"),)}
-    stages["display"] = (built_in("none", "display"),) if visit.entries("display") else ()
+    stages["display"] = (built_in("none", "display", pace="fast"),) if visit.entries("display") else ()
     configuration = replace(visit.configuration, stages=stages)
     async with open_foundation(configuration) as ground, furnished(configuration, ground) as house:
         ticket = await house.door.say(spoken(visit, SAYINGS)[0], source="doctor")

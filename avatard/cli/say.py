@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
-from avatard.api.errors import ConfigError, StageFailed
-from avatard.api.news import SentenceSpoken, TurnReport
+from avatard.api.errors import ConfigError
 from avatard.cli.remote import command
-from avatard.cli.sheet import write_strip
-from avatard.face.bundle import find
-from avatard.runtime.config import from_mapping
-from avatard.runtime.config.document import Document
-from avatard.runtime.house import House, open_house
 
 EPILOG = """examples:
   avatard say "Dinner is ready." --out dinner.mp4     # a file, faster than real time; no daemon needed
@@ -47,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
     text = sys.stdin.buffer.read().decode("utf-8", "replace") if args.text == "-" else args.text
     text = text.encode("utf-8", "replace").decode()
     if args.out is not None:
-        report = asyncio.run(_to_file(text, args.out, _look(args.config, args.face)))
-        if args.sheet is not None:
-            write_strip(args.out, args.sheet, text, int(report.frames["count"]))
+        from avatard.cli.say_film import write_film
+
+        write_film(text, args)
         print(args.out)
         return 0
     if args.face is not None or args.config is not None or args.sheet is not None:
@@ -62,36 +55,3 @@ def run(args: argparse.Namespace) -> int:
             print(f"avatard: {answer.get('error')}", file=sys.stderr)
             return 1
     return 0
-
-
-def _look(config: Path | None, face: str | None) -> dict[str, Any]:
-    """What of a configuration says how it looks and sounds."""
-    data = Document(config).data if config is not None else {}
-    look: dict[str, Any] = {key: data[key] for key in ("language", "tts", "encoder", "avatar") if key in data}
-    if face is not None:
-        look["avatar"] = {"face": str(find(face)), "render": ["warp"]}
-    return look
-
-
-async def _to_file(text: str, out: Path, look: dict[str, Any]) -> TurnReport:
-    configuration = from_mapping(look | {
-        "name": "say", "display": {"platform": "file", "path": str(out), "pace": "fast"}, "conversation": None,
-        "microphone": None, "wake_word": None, "vad": None, "stt": None,
-        "sessions": {"max_text": 100_000, "max_reply_seconds": 3600},
-    })  # fmt: skip
-    async with open_house(configuration) as house:
-        progress = asyncio.ensure_future(_progress(house))
-        ticket = await house.door.say(text, source="cli")
-        report = await ticket.finished
-        progress.cancel()
-    if report.error:
-        out.unlink(missing_ok=True)
-        raise StageFailed("say", "file", report.error)
-    return report
-
-
-async def _progress(house: House) -> None:
-    with house.feed.subscribe() as news:
-        async for event in news:
-            if isinstance(event, SentenceSpoken) and sys.stderr.isatty():
-                print(f"\r{event.sentence.text[:76]:76}", end="", file=sys.stderr)

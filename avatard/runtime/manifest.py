@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -76,16 +77,25 @@ def read(folder: Path, package: str) -> Manifest:
     )  # fmt: skip
 
 
+@cache
+def shipped() -> Mapping[str, Manifest]:
+    """The plugins that ship, by name; their code stays as it is while we run, so they are read once.
+
+    Raises:
+        ConfigError: a manifest is broken.
+    """
+    root = Path(next(iter(avatard.plugins.__path__)))
+    paths = sorted(root.glob("*/manifest.yaml"))
+    return {path.parent.name: read(path.parent, f"avatard.plugins.{path.parent.name}") for path in paths}
+
+
 def discover(custom: Path | None = None) -> dict[str, Manifest]:
     """All plugins by name: those that ship, those of other wheels, and those in the folder ``custom``.
 
     Raises:
         ConfigError: a manifest is broken, or a name is taken.
     """
-    found: dict[str, Manifest] = {}
-    root = Path(next(iter(avatard.plugins.__path__)))
-    for path in sorted(root.glob("*/manifest.yaml")):
-        found[path.parent.name] = read(path.parent, f"avatard.plugins.{path.parent.name}")
+    found = dict(shipped())
     for point in entry_points(group=GROUP):
         spec = importlib.util.find_spec(point.value)
         if spec is None or not spec.submodule_search_locations:

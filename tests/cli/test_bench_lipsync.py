@@ -10,8 +10,16 @@ import pytest
 from wav2lip import tiny
 
 from avatard.__main__ import main
+from avatard.cli import bench_lipsync
 from avatard.cli.bench_head import landmarks, write_head
 from avatard.face.bundle import load
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a few pictures: that there are figures is asked, not how large they are."""
+    monkeypatch.setattr(bench_lipsync, "WARM", 5)
+    monkeypatch.setattr(bench_lipsync, "VISIT", 5)
 
 
 def test_each_case_has_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from avatard.__main__ import main
 from avatard.api.flow import WakeDetected
 from avatard.api.stages import WakeDetector
-from avatard.cli import listen_scenes
+from avatard.cli import bench_listen, listen_scenes, listen_tally
 from avatard.cli.bench_listen import Listener, listen
 from avatard.cli.listen_people import PLACES, SPEAKERS, Attempt, Person, Stage, people
 from avatard.cli.listen_scenes import SECONDS, Household, Said, Scene
@@ -49,11 +49,19 @@ async def wake() -> AsyncIterator[WakeDetector]:
         yield await opener.open(built_in("microwakeword", "wake_word"))
 
 
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Minutes of so many seconds: each begins to sound within two."""
+    for module in (listen_scenes, bench_listen, listen_tally):
+        monkeypatch.setattr(module, "SECONDS", 15)
+    return 15
+
+
 def asked(**changes: Any) -> argparse.Namespace:
     return argparse.Namespace(**({"hours": SECONDS / 3600, "seed": 1, "voices": 0, "person": []} | changes))
 
 
-async def test_the_same_seed_gives_the_same_household(speaking: Voices) -> None:
+async def test_the_same_seed_gives_the_same_household(speaking: Voices, brief: int) -> None:
     scenes = [await Household(speaking, 3).scene(number) for number in range(3)]
     async with voices() as others:
         again = [await Household(others, 3).scene(number) for number in range(3)]
@@ -66,18 +74,18 @@ async def test_the_same_seed_gives_the_same_household(speaking: Voices) -> None:
 
 
 async def test_every_kind_of_minute_sounds_and_none_is_only_noise_at_full_scale(
-    speaking: Voices, monkeypatch: pytest.MonkeyPatch
+    speaking: Voices, monkeypatch: pytest.MonkeyPatch, brief: int
 ) -> None:
     for kind in listen_scenes.KINDS:
         monkeypatch.setattr(listen_scenes, "KINDS", {kind: 1.0})
         scene = await Household(speaking, 1).scene(0)
-        assert scene.kind == kind and scene.sound.dtype == np.int16 and len(scene.sound) == SECONDS * HERTZ
+        assert scene.kind == kind and scene.sound.dtype == np.int16 and len(scene.sound) == brief * HERTZ
         level = float(np.sqrt(np.mean(scene.sound.astype(float) ** 2)))
         assert 3 < level < 15_000, (kind, level)
         assert np.mean(np.abs(scene.sound.astype(int)) >= 32_767) < 0.05, kind
         assert bool(scene.said) == (kind in ("talk", "television", "crowd")), kind
         for said in scene.said:
-            assert 0 <= said.begins < said.ends <= SECONDS, said
+            assert 0 <= said.begins < said.ends <= brief, said
 
 
 def test_what_sounds_is_even() -> None:
@@ -171,33 +179,35 @@ def test_a_false_wake_is_told_with_what_was_said() -> None:
 
 
 async def test_a_phrase_hidden_in_the_household_is_a_false_wake(
-    wake: WakeDetector, monkeypatch: pytest.MonkeyPatch
+    wake: WakeDetector, monkeypatch: pytest.MonkeyPatch, brief: int
 ) -> None:
     monkeypatch.setattr(listen_scenes, "KINDS", {"talk": 1.0})
     monkeypatch.setattr(listen_scenes, "sentence", lambda dice: ("Alexa.", "en-gb-x-rp"))
-    figures = await listen(wake, PHRASES, asked(seed=3))
-    assert figures["false_wakes_per_hour_by_phrase"]["alexa"] > 60, figures
+    figures = await listen(wake, PHRASES, asked(seed=3, hours=2 * brief / 3600))
+    assert figures["false_wakes_per_hour_by_phrase"]["alexa"] > 120, figures
     assert figures["false_wakes"][0]["said"][0].endswith(": Alexa.")
     assert figures["tried"] == dict.fromkeys(PHRASES, 0)
 
 
 def test_the_command_gives_what_scripts_rely_on(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "listen", "--json", "--hours", "0.02", "--voices", "2"]) == 0
+    assert main(["bench", "listen", "--json", "--hours", "0.02", "--voices", "1"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["hours"] == round(1 / 60, 3) and figures["detector"] == "microwakeword"
     assert set(figures["missed_percent"]) == set(PHRASES) == set(figures["false_wakes_per_hour_by_phrase"])
-    assert figures["tried"] == dict.fromkeys(PHRASES, 2 * len(PLACES))
+    assert figures["tried"] == dict.fromkeys(PHRASES, len(PLACES))
     assert 0 < figures["cpu_percent_of_a_core"] < 100
     assert all(0 <= missed <= 100 for missed in figures["missed_percent"].values())
 
 
-def test_a_recorded_person_and_a_configured_phrase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recorded_person_and_a_configured_phrase(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], brief: int
+) -> None:
     config, said = tmp_path / "avatard.yaml", tmp_path / "me.wav"
     config.write_text("name: a\nwake_word: {platform: microwakeword, phrases: [alexa]}\n")
     with wave.open(str(said), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(np.zeros(16_000, np.int16).tobytes())
-    given = ["bench", "listen", "--json", "-c", str(config), "--hours", "0.01", "--voices", "0", "--person"]
+    given = ["bench", "listen", "--json", "-c", str(config), "--hours", "0.001", "--voices", "0", "--person"]
     assert main([*given, f"alexa={said}"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["missed_percent_by_voice"] == {"alexa": {"me.wav": 100.0}}  # silence is no phrase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,11 +17,11 @@ import av
 import numpy as np
 import psutil
 import pytest
+from daemons import AVATARD, eventually
 
+from avatard.__main__ import MODULES, main
 from avatard.api.errors import NotReady
 from avatard.cli import remote
-
-AVATARD = [sys.executable, "-m", "avatard"]
 
 
 def avatard(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -93,7 +94,7 @@ def test_say_to_a_file(tmp_path: Path) -> None:
     assert raw.returncode == 0
 
 
-def test_commands_to_the_running_daemon(daemon: subprocess.Popen[str]) -> None:
+def test_commands_to_the_running_daemon_and_its_end(daemon: subprocess.Popen[str]) -> None:
     assert avatard("ask", "who are you").stdout.startswith("I am avatard.")
     assert avatard("say", "Hello.").returncode == 0
     assert avatard("volume", "30").returncode == 0
@@ -103,29 +104,41 @@ def test_commands_to_the_running_daemon(daemon: subprocess.Popen[str]) -> None:
     assert "0 to 100" in avatard("volume", "300").stderr
     assert "muted" in avatard("listen").stderr
     assert avatard("ask", "sing me a song").stdout == "Sorry, I did not understand that.\n"
-
-
-def test_the_daemon_ends_at_once_and_leaves_nothing(daemon: subprocess.Popen[str]) -> None:
+    # It ends at once, in the middle of a sentence, and leaves nothing.
     talking = subprocess.Popen([*AVATARD, "say", "one two three four five six seven. " * 20], stderr=subprocess.PIPE)
+    eventually(lambda: list(remote.command({"do": "status"}, "box"))[-1]["state"] == "responding")
     children = psutil.Process(daemon.pid).children(recursive=True)
     assert children
-    time.sleep(1)
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(10) == 0
     assert not [c for c in children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
     talking.communicate(timeout=10)
 
 
-def test_children_die_with_a_killed_daemon(daemon: subprocess.Popen[str]) -> None:
-    children = psutil.Process(daemon.pid).children(recursive=True)
-    daemon.kill()
-    daemon.wait()
-    assert children and psutil.wait_procs(children, timeout=5)[1] == []
-
-
 def test_no_daemon_runs() -> None:
     done = avatard("status")
     assert done.returncode == 1 and "avatard run" in done.stderr
+
+
+def test_a_command_to_the_daemon_needs_nothing_of_the_house() -> None:
+    code = "import sys\nfrom avatard.__main__ import main\nend = main(sys.argv[1:])\nprint(*sys.modules)\nsys.exit(end)"
+    for words in (["status"], ["say", "hello"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "avatard run" in done.stderr
+        loaded = set(done.stdout.split())
+        assert "avatard.cli.remote" in loaded and not loaded & {"numpy", "pydantic", "avatard.runtime.house"}
+
+
+def test_help_knows_every_command_and_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    def help_(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--help"])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    assert [line.split()[0] for line in help_().splitlines() if re.match(r"    \w", line)] == list(MODULES)
+    for command in MODULES:
+        assert help_(command).startswith(f"usage: avatard {command} ")
 
 
 def test_a_broken_configuration_exits_with_78(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ __all__ = ["soundcard"]
 
 QUICK = "avatar: {render: [scripted]}\nencoder: scripted\n"
 """What is not asked about is quick."""
+SLOW = "stt: scripted\nconversation: scripted\n"
+"""Two looks of a second each."""
+BARE = QUICK + "".join(f"{key}: null\n" for key in ("microphone", "wake_word", "vad", "stt", "conversation")) \
+    + "display: {platform: none, pace: fast}\necho: none\n"
+"""It only speaks, and to nobody."""
 
 
 def doctor(config: Path, *args: str, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
@@ -145,7 +150,7 @@ def test_an_amplifier_that_swallows_the_beginning_gets_its_lead_in(room: SoundCa
 
 def test_without_a_sound_card_the_rest_is_looked_at(tmp_path: Path) -> None:
     config = written(tmp_path, "microphone: {platform: sounddevice, device: nothing such}\n"
-                     "display: {platform: speaker, device: nothing such}\n" + QUICK)  # fmt: skip
+                     "display: {platform: speaker, device: nothing such}\n" + QUICK + SLOW)  # fmt: skip
     status, rows, _ = doctor(config)
     assert status == 1
     assert rows["sound in"]["state"] == rows["sound out"]["state"] == "failed"
@@ -156,16 +161,15 @@ def test_without_a_sound_card_the_rest_is_looked_at(tmp_path: Path) -> None:
 def silent(folder: Path) -> str:
     """No sound card."""
     path = noise(folder / "room.wav", 5)
-    ears = f"microphone: {{platform: file, path: {path}, loop: true}}\n"
+    ears = f"microphone: {{platform: file, path: {path}, loop: true, pace: fast}}\n"
     return f"{ears}display: {{platform: none, pace: fast}}\necho: none\n"
 
 
 def test_a_model_file_that_is_none(tmp_path: Path) -> None:
     model = tmp_path / "wrong.onnx"
     model.write_bytes(b"this is no network" * 100)
-    render = f"avatar: {{render: [{{platform: wav2lip, model: {model}}}]}}\nencoder: scripted\n"
-    config = written(tmp_path, render + silent(tmp_path))
-    status, rows, _ = doctor(config)
+    render = f"render: [{{platform: wav2lip, model: {model}}}]"
+    status, rows, _ = doctor(written(tmp_path, BARE.replace("render: [scripted]", render)))
     row = rows["render wav2lip"]
     assert status == 1 and row["state"] == "failed" and row["fix"], row
     assert rows["tts espeak"]["state"] == "ok"
@@ -183,19 +187,22 @@ def test_the_real_engines_have_their_speeds(tmp_path: Path) -> None:
 
 
 def test_memory_is_told_for_each_process_and_engine(tmp_path: Path) -> None:
-    status, rows, _ = doctor(written(tmp_path, silent(tmp_path)), "--memory")
+    status, rows, _ = doctor(written(tmp_path, QUICK + SLOW + silent(tmp_path)), "--memory")
     assert status == 0, rows
     total = rows["memory"]["figures"]["pss_mb"]
     weighed = {part.strip(): row["figures"].get("pss_mb") for part, row in rows.items() if part != "memory"}
     processes = {part: megabytes for part, megabytes in weighed.items() if megabytes is not None}
     assert {"daemon", "tts.espeak"} <= set(processes), processes
     assert sum(processes.values()) == pytest.approx(total, abs=2)
+    engines = {part.strip() for part, row in rows.items() if row["figures"].get("engine_mb", -1) >= 0}
+    assert engines == {"wake_word.microwakeword", "vad.silero"}, rows
 
 
 def test_a_broker_that_is_there_and_one_that_is_not(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker:
-        config = written(tmp_path, f"{QUICK}{silent(tmp_path)}mqtt: {{host: 127.0.0.1, port: {broker.port}}}\n")
-        _, rows, _ = doctor(config)
+        config = written(tmp_path, f"{BARE}tts: scripted\nmqtt: {{host: 127.0.0.1, port: {broker.port}}}\n")
+        status, rows, _ = doctor(config)
+        assert status == 0, rows
         assert rows["broker"]["state"] == "ok" and "comes back" in rows["broker"]["what"], rows["broker"]
     status, rows, _ = doctor(config)
     assert status == 1 and rows["broker"]["state"] == "failed" and str(broker.port) in rows["broker"]["what"]
@@ -205,7 +212,7 @@ def test_a_broker_that_is_there_and_one_that_is_not(tmp_path: Path) -> None:
 def test_a_broker_that_gives_no_rights(tmp_path: Path) -> None:
     with Broker(tmp_path, users={"box": "word"}, acl="user box\ntopic write avatard/patient/#\n") as broker:
         bridge = f"mqtt: {{host: 127.0.0.1, port: {broker.port}, username: box, password: word}}\n"
-        config = written(tmp_path, QUICK + silent(tmp_path) + bridge)
+        config = written(tmp_path, BARE + "tts: scripted\n" + bridge)
         status, rows, _ = doctor(config)
     assert status == 1 and rows["broker"]["state"] == "failed" and "do not come through" in rows["broker"]["what"]
     assert "ACL" in rows["broker"]["fix"]

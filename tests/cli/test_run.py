@@ -9,14 +9,25 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import daemons
 import pytest
 from broker import Broker, Listener
-from daemons import Running, eventually, plugin
+from daemons import eventually, plugin
 
 LONG = "one two three four five six seven eight nine ten. " * 20
 ASKS = "{platform: scripted, script: [{wake: x}, {silence: 0.2}, {say: hello}, {silence: 3600}]}"
 SLOW = "{platform: scripted, token_ms: 3000}"
+DRAWN: dict[str, Any] = {"display": "none", "avatar": None, "encoder": None}
+"""In real time, with the face and the encoder that ship."""
+
+
+class Running(daemons.Running):
+    """A daemon whose pictures cost nothing, unless the test is about what it does while it speaks."""
+
+    def write(self, **keys: Any) -> None:
+        super().write(**({"avatar": "{render: [scripted]}", "encoder": "scripted"} | keys))
 
 
 @pytest.fixture
@@ -28,7 +39,7 @@ def daemon(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture
 def talking(tmp_path: Path) -> Iterator[Running]:
     """One that speaks in real time."""
-    with Running(tmp_path, display="none") as running:
+    with Running(tmp_path, **DRAWN) as running:
         yield running
 
 
@@ -89,7 +100,7 @@ def test_a_reload_reopens_what_has_changed(daemon: Running) -> None:
 
 def test_a_reload_waits_for_what_is_being_said(talking: Running) -> None:
     saying = talking.saying("One two three four five six.")
-    talking.hang_up(tts="{platform: espeak, rate: 250}", display="none")
+    talking.hang_up(tts="{platform: espeak, rate: 250}", **DRAWN)
     assert saying.wait(5) == 0
     talking.logged(r"said: One two three four five six\.  {")
 
@@ -195,6 +206,7 @@ def test_mqtt_reload_and_restart(tmp_path: Path, broker: Broker) -> None:
 @pytest.mark.long
 def test_a_term_during_a_restart_ends_it(tmp_path: Path, broker: Broker) -> None:
     with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
+        listener.wait_for("avatard/box/availability", lambda m: m.text == "online")
         listener.publish("avatard/box/restart/set", "")
         listener.wait_for("avatard/box/availability", lambda m: m.text == "offline")
         assert daemon.end() in (0, -signal.SIGTERM)
@@ -262,7 +274,7 @@ async def async_setup(context, config):
 def test_it_ends_in_every_state(tmp_path: Path, state: str) -> None:
     keys = {
         "listening": {"microphone": "{platform: scripted, script: [{wake: x}, {silence: 3600}]}"},
-        "processing": {"microphone": ASKS, "conversation": SLOW}, "responding": {"display": "none"},
+        "processing": {"microphone": ASKS, "conversation": SLOW}, "responding": DRAWN,
         "ringing": {"microphone": ASKS.replace("hello", "set a timer for one second"), "conversation": "intents"},
     }.get(state, {})
     with Running(tmp_path, **keys) as daemon:
@@ -280,7 +292,7 @@ def test_it_ends_in_every_state(tmp_path: Path, state: str) -> None:
 
 def test_it_ends_during_a_reload(talking: Running) -> None:
     saying = talking.saying(LONG)
-    talking.write(tts="{platform: espeak, rate: 250}", display="none")
+    talking.write(tts="{platform: espeak, rate: 250}", **DRAWN)
     talking.process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
     assert talking.status()["state"] == "responding", "the reload waits for the turn"
@@ -312,7 +324,8 @@ def test_signals_without_end_do_no_harm(talking: Running) -> None:
 
 
 def test_offline_is_published_in_the_middle_of_a_sentence(tmp_path: Path, broker: Broker) -> None:
-    with Running(tmp_path, display="none", mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
+    with Running(tmp_path, **DRAWN, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
+        listener.wait_for("avatard/box/availability", lambda m: m.text == "online")
         listener.publish("avatard/box/say/set", LONG)
         listener.wait_for("avatard/box/state", lambda m: m.text == "responding")
         assert daemon.end() == 0
@@ -344,6 +357,7 @@ def test_it_ends_while_it_looks_for_the_broker(tmp_path: Path, broker: Broker) -
 def test_a_killed_daemon_leaves_its_will_and_no_child(tmp_path: Path, broker: Broker) -> None:
     with Running(tmp_path, mqtt=mqtt(broker)) as daemon, Listener(broker, "avatard/#") as listener:
         listener.wait_for("avatard/box/availability", lambda m: m.text == "online")
+        assert daemon.children()
         assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
         listener.wait_for("avatard/box/availability", lambda m: m.text == "offline")
     with Running(tmp_path) as again:

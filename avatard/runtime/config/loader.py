@@ -16,7 +16,7 @@ from avatard.runtime.config.document import ConfigProblems, Document, Problem
 from avatard.runtime.config.entry import PlatformEntry
 from avatard.runtime.config.languages import unspoken
 from avatard.runtime.config.wording import fields, nearest, said
-from avatard.runtime.manifest import CUSTOM, discover, missing, schema_for
+from avatard.runtime.manifest import CUSTOM, discover, missing, schema_for, shipped
 
 DOMAINS: dict[str, Literal["one", "list"]] = {
     "microphone": "one", "wake_word": "one", "vad": "one", "stt": "list", "conversation": "list", "tts": "list",
@@ -100,10 +100,10 @@ def from_mapping(data: Mapping[str, Any], source: str = "<built-in>") -> Configu
     return _Reading(dict(data), None, source).configuration()
 
 
-def built_in(platform: str, domain: str) -> PlatformEntry:
-    """A platform with its default options."""
-    manifest = discover()[platform]
-    return PlatformEntry(platform, domain, manifest, schema_for(manifest, domain)(), "<built-in>:1")
+def built_in(platform: str, domain: str, **options: Any) -> PlatformEntry:
+    """A platform that ships, with its default options but these."""
+    manifest = shipped()[platform]
+    return PlatformEntry(platform, domain, manifest, schema_for(manifest, domain)(**options), "<built-in>:1")
 
 
 class _Reading:
