@@ -34,7 +34,7 @@ debian:
 	@sh tests/debian.sh
 
 test: $(VENV)/.ready-test debian
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not long and not alone"
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not long and not alone"
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "alone and not long"
 
 test-long: $(VENV)/.ready-long debian
