@@ -21,6 +21,8 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
 ]  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+shared: list[Any] = []
+"""The browser of all tests of this worker, while it runs."""
 PROBE = """
 window.seen = [];
 window.avatardProbe = (picture) => window.seen.push({...picture, wall: performance.timeOrigin + performance.now()});
@@ -37,7 +39,10 @@ class Sight:
 
 @asynccontextmanager
 async def browser(*arguments: str, sound: bool = True) -> AsyncIterator[Any]:
-    """Start Chromium; leaving the block ends it. Without ``sound`` it waits for a touch, as browsers of people do."""
+    """Give Chromium, that of all tests or one of its own; without ``sound`` it waits for a touch, as people's do."""
+    if shared and sound and not arguments:
+        yield shared[0]
+        return
     try:
         from playwright.async_api import async_playwright
     except ImportError:

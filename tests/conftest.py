@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from avatard.runtime.config import Configuration, from_mapping
 
@@ -26,6 +27,25 @@ def missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"missing: {what}")
     pytest.skip(f"missing: {what}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def one_browser() -> AsyncIterator[None]:
+    """A Chromium that the tests of a worker share; each has pages of its own."""
+    import browsing
+
+    async with browsing.browser() as chromium:
+        browsing.shared.append(chromium)
+        yield
+        browsing.shared.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the pages share a browser, and so the loop that it belongs to."""
+    for item in items:
+        if item.path.parent.name == "browser" and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.fixturenames.insert(0, "one_browser")  # type: ignore[attr-defined]
 
 
 @pytest.fixture
