@@ -19,7 +19,7 @@ from avatard.api.stages import WakeStream
 
 TAIL = 1.0
 """Seconds that a room may ring on, and that what was heard may take to come through."""
-BEFORE, AFTER = 0.6, 1.2
+BEFORE, AFTER = 0.4, 0.9
 """Seconds round where our speech completes a wake phrase, in which any phrase is ours.
 
 What a room and a canceller leave of one may be taken for another.
