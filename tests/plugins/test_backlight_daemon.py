@@ -13,8 +13,6 @@ from broker import HOST, Broker, Listener
 from daemon import Daemon
 from screens import WLOPM, backlight, device, script
 
-pytestmark = pytest.mark.alone
-
 BASE, DISCOVERY = "avatard/den", "homeassistant/device/avatard_den/config"
 RESTING = {"dim_minutes": 0, "sleep_minutes": 0.02, "touch": False}
 

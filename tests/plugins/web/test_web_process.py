@@ -15,8 +15,6 @@ from daemons import AVATARD, Running, yaml_of
 from soundcard import SoundCard, soundcard
 from web import Viewer, free_port
 
-pytestmark = pytest.mark.alone
-
 __all__ = ["soundcard"]
 
 
