@@ -26,6 +26,8 @@ BEFORE = 40
 """Characters before a number that tell whether it is an ordinal."""
 HALT = 0.1
 """Seconds without a token after which what seems to be a sentence's end is taken for one."""
+SLOW = 0.8 * HALT
+"""Seconds between tokens from which on that is not waited for: ten a second come now and then a little early."""
 GAPS = 3
 """The last times between two tokens, of which the shortest tells how fast they come."""
 LONGEST = 300
@@ -168,8 +170,8 @@ async def split(tokens: Drain[ReplyToken], language: str) -> AsyncGenerator[Sent
     came, gaps = time.monotonic(), deque([0.0], maxlen=GAPS)
     async with aclosing(tokens):
         while True:
-            # Where tokens are slower than that in any case, to wait tells nothing: what would go on comes later still.
-            halt = HALT if min(gaps) < HALT else 0.0
+            # Where tokens are that slow in any case, to wait tells nothing: what would go on comes later still.
+            halt = HALT if min(gaps) < SLOW else 0.0
             try:
                 async with asyncio.timeout(halt if splitter.seems_ended else None):
                     token = await anext(tokens, None)
