@@ -22,7 +22,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 shared: list[Any] = []
-"""The browser of all tests of this worker, while it runs."""
+"""The browser of all tests of a file, while they run."""
 PROBE = """
 window.seen = [];
 window.avatardProbe = (picture) => window.seen.push({...picture, wall: performance.timeOrigin + performance.now()});

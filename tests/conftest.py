@@ -29,9 +29,9 @@ def missing(what: str) -> None:
     pytest.skip(f"missing: {what}")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_browser() -> AsyncIterator[None]:
-    """A Chromium that the tests of a worker share; each has pages of its own."""
+    """A Chromium that the tests of a file share; each has pages of its own."""
     import browsing
 
     async with browsing.browser() as chromium:
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the pages share a browser, and so the loop that it belongs to."""
     for item in items:
         if item.path.parent.name == "browser" and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
             item.fixturenames.insert(0, "one_browser")  # type: ignore[attr-defined]
 
 
