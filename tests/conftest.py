@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "browser" and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
-            item.fixturenames.insert(0, "one_browser")  # type: ignore[attr-defined]
+            item.fixturenames.insert(0, "one_browser")  # type: ignore[attr-defined]  # of a function, not of every item
 
 
 @pytest.fixture

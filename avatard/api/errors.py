@@ -50,7 +50,7 @@ def unwrapped() -> Iterator[None]:
     """Let an error out by itself: a task group wraps whatever passes through it."""
     try:
         yield
-    except BaseExceptionGroup as group:
+    except BaseExceptionGroup as group:  # it is raised again, bare
         raise first_cause(group) from None
 
 

@@ -115,6 +115,13 @@ def test_commands_to_the_running_daemon_and_its_end(daemon: subprocess.Popen[str
     talking.communicate(timeout=10)
 
 
+def test_children_die_with_a_killed_daemon(daemon: subprocess.Popen[str]) -> None:
+    children = psutil.Process(daemon.pid).children(recursive=True)
+    daemon.kill()
+    daemon.wait()
+    assert children and psutil.wait_procs(children, timeout=5)[1] == []
+
+
 def test_no_daemon_runs() -> None:
     done = avatard("status")
     assert done.returncode == 1 and "avatard run" in done.stderr

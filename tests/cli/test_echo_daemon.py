@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 import time
@@ -97,12 +96,7 @@ def test_its_own_wake_words_do_not_wake_it_and_a_persons_do(box: Box, recordings
     wait_for(box.lines, "state: responding")
     time.sleep(3)
     box.lines.clear()
-    person = write(tmp_path / "alexa.wav", alexa * (level(said) * 4 / level(alexa)), rate)
-    for _ in range(3):  # as people do; how often once is enough, `avatard bench echo` tells
-        box.card.play(person)
-        with contextlib.suppress(AssertionError):
-            wait_for(box.lines, "wake word: alexa", 2)
-            break
-    wait_for(box.lines, "wake word: alexa", 0)
+    box.card.play(write(tmp_path / "alexa.wav", alexa * (level(said) * 4 / level(alexa)), rate))
+    wait_for(box.lines, "wake word: alexa", 5)
     wait_for(box.lines, "(interrupted)", 5)
     answer.wait(10)

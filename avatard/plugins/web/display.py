@@ -184,7 +184,7 @@ class BrowserDisplay:
         jpeg = await self._jpeg(frame)
         if frame.pixels is not None:
             answer.height, answer.width = frame.pixels.shape[:2]
-        if frame.sentence is not None and [frame.sentence.index] != [one["index"] for one in answer.sentences[-1:]]:
+        if frame.sentence and (not answer.sentences or answer.sentences[-1]["index"] != frame.sentence.index):
             answer.sentences.append({
                 "type": "sentence", "answer": number, "index": frame.sentence.index, "text": frame.sentence.text,
                 "pts": round(frame.pts, 3),
