@@ -35,7 +35,7 @@ debian:
 
 test: $(VENV)/.ready-test debian
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long and not alone"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "alone and not long"
+	$(BIN)/python -m pytest -q -m "alone and not long"
 
 test-long: $(VENV)/.ready-long debian
 	$(BIN)/python -m pytest -q -m long -o faulthandler_timeout=0
