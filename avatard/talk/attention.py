@@ -38,6 +38,11 @@ A detector makes whispers as loud as shouts, and finds wake words in what is lef
 """
 WITHIN = 0.6
 """Seconds over which that is looked at: a wake word's length."""
+LEARNS = 1.5
+"""Seconds of our sound from which a canceller learns the room: what it leaves until then may be no words of anybody.
+
+AEC3 counts 2.5 s as its beginning (``initial_state_seconds``); a person rarely interrupts the first words.
+"""
 
 
 class Attention:
@@ -97,13 +102,13 @@ class Attention:
             log.info("wake word %s: our own voice", detected.phrase)
         return ours
 
-    async def clean(self, frame: AudioFrame, cleaned: Sequence[Cleaned]) -> list[AudioFrame]:
-        """Take our voice out of the frame, where that can be done."""
+    def played(self, frame: AudioFrame) -> Samples:
+        """What of ours is in the frame."""
         assert self._played is not None
-        played = self._played.during(frame)
-        return [await self._cleaned(frame, played, one) for one in cleaned]
+        return self._played.during(frame)
 
-    async def _cleaned(self, frame: AudioFrame, played: Samples, by: Cleaned) -> AudioFrame:
+    async def clean(self, frame: AudioFrame, played: Samples, by: Cleaned) -> AudioFrame:
+        """Take our voice out of the frame, where that can be done."""
         if time.monotonic() < by.failed_until:
             return frame
         try:
@@ -133,15 +138,22 @@ class Cleaned:
     """Mean square of the microphone's latest sound"""
     after: float = 0.0
     """The same, of what the canceller left of it"""
+    learnt: float = 0.0
+    """Seconds of our sound since it was silent before, that the canceller has had"""
 
-    async def feed(self, heard: AudioFrame, cleaned: AudioFrame) -> WakeDetected | None:
-        """Take a frame as heard, and what is left of it: where that is next to nothing no wake word counts."""
+    async def feed(self, heard: AudioFrame, cleaned: AudioFrame, played: Samples) -> WakeDetected | None:
+        """Take a frame as heard, what is left of it, and what was played.
+
+        No wake word counts where next to nothing is left, nor before the canceller knows the room.
+        """
         fade = math.exp(-len(heard.samples) / heard.rate / WITHIN)
         self.before, self.after = (
             fade * mean + (1 - fade) * power(frame) for mean, frame in ((self.before, heard), (self.after, cleaned))
         )
+        if cleaned is not heard and played.any():
+            self.learnt += len(heard.samples) / heard.rate
         found = await self.wake.feed(cleaned)
-        return found if self.after >= REST * self.before else None
+        return found if self.after >= REST * self.before and self.learnt >= LEARNS else None
 
 
 class Ear:
@@ -172,8 +184,9 @@ class Ear:
         if sounds and self._cleaned:
             if not self._sounded:
                 await self._freshen(frame)
-            frames = await attention.clean(frame, self._cleaned)
-            found += [await by.feed(frame, one) for by, one in zip(self._cleaned, frames, strict=True)]
+            played = attention.played(frame)
+            frames = [await attention.clean(frame, played, by) for by in self._cleaned]
+            found += [await by.feed(frame, one, played) for by, one in zip(self._cleaned, frames, strict=True)]
             heard, self.residual = frames[0], frames[-1]
         self._sounded = sounds
         theirs = [one for one in found if one is not None and not (sounds and attention.ours(one, frame))]
@@ -187,6 +200,8 @@ class Ear:
         """Let the detectors of the cleaned sound forget what they heard last: it may be the wake phrase before this."""
         seconds = frame.end - frame.at
         silence = np.zeros_like(frame.samples)
+        for by in self._cleaned:
+            by.learnt = 0.0
         for back in range(round(MEMORY / seconds), 0, -1):
             quiet = replace(frame, samples=silence, at=frame.at - back * seconds)
             for by in self._cleaned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -169,15 +170,43 @@ class Keen:
         return AudioFrame(samples, frame.rate, frame.at, frame.captured)
 
 
+async def overheard(canceller: Keen, played: Played, answers: int = 1) -> list[list[float]]:
+    """Answers of three seconds, of which the first half second is silence; where wake words were found in each."""
+    own, found = OwnVoice(lambda: 0.1, lambda: 100.1), []
+    async with Attention(canceller, own, played, (canceller,), Feed()).open(live=True) as ear:
+        for first in range(0, 100 * answers, 100):
+            with own.speaking(list) as answer:
+                answer.begun, woken = True, []
+                for index in range(first, first + 47):
+                    if index >= first + 8:
+                        played.add(np.full(3072, LOUD[0]), frame(index).captured - 0.12)
+                    if (await ear.take(frame(index, LOUD)))[1]:
+                        woken.append(round((index + 1 - first) * 0.064, 2))
+                found.append(woken)
+            await ear.take(frame(first + 47))
+    return found
+
+
 @pytest.mark.parametrize(("leaves", "woken"), [(0.03, False), (0.2, False), (0.3, True), (0.9, True)])
 async def test_a_wake_word_in_next_to_nothing_is_none(leaves: float, woken: bool) -> None:
-    canceller, own, found = Keen(leaves), OwnVoice(lambda: 0.1, lambda: 100.1), []
-    async with Attention(canceller, own, Played(), (canceller,), Feed()).open(live=True) as ear:
-        with own.speaking(list) as answer:
-            answer.begun = True
-            for index in range(40):
-                found.append((await ear.take(frame(index, LOUD)))[1])
-    assert any(found) == woken, found
+    assert any(await overheard(Keen(leaves), Played())) == woken
+
+
+async def test_what_a_canceller_leaves_counts_from_when_it_knows_the_room() -> None:
+    for woken in await overheard(Keen(0.9), Played(), answers=2):
+        assert 2 < woken[0] < 2.2, woken  # 1.5 s of our sound, after half a second of silence
+
+
+async def test_a_canceller_that_gives_back_what_it_gets_learns_nothing() -> None:
+    class Starting(Keen):
+        async def clean(self, frame: AudioFrame, played: Samples) -> AudioFrame:
+            return frame
+
+        async def feed(self, frame: AudioFrame) -> WakeDetected | None:
+            return WakeDetected("word", 1.0, frame.end) if frame.samples.any() and next(asked) % 2 else None
+
+    asked = itertools.count()  # the microphone as it is hears nothing, the second stream everything
+    assert await overheard(Starting(1), Played()) == [[]]
 
 
 async def test_a_recording_and_silence_cost_no_canceller() -> None:
