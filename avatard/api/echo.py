@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from .flow import AudioFrame, Samples
-from .stages import WakeStream
 
 
 class EchoStream(Protocol):
@@ -28,12 +28,28 @@ class EchoCanceller(Protocol):
         """Start on one source. Frames come only while something sounds, and shortly after."""
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Our own speech resembles a wake phrase."""
+
+    phrase: str
+    share: float
+    """Of the probability from which on it wakes: 1 and more would have woken it."""
+
+
+class Rehearsal(Protocol):
+    """A wake detector's state for our own speech."""
+
+    async def feed(self, frame: AudioFrame) -> Sequence[Likeness]:
+        """Take the next frame; say what in it might be taken for a phrase, in a room that makes it clearer too."""
+
+
 @runtime_checkable
 class Rehearsing(Protocol):
     """A wake detector that can be asked what our own speech would trigger. Optional."""
 
-    def rehearse(self) -> AbstractAsyncContextManager[WakeStream]:
-        """As ``open``, but warier: it says, and at once again, what might be taken for a phrase."""
+    def rehearse(self) -> AbstractAsyncContextManager[Rehearsal]:
+        """Start on our own speech."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from .context import Model
+from .echo import Likeness, Rehearsal
 from .flow import AudioFrame, WakeDetected
 from .stages import VoiceStream, WakeStream
 
@@ -79,12 +80,24 @@ class ModelWakeDetector:
             yield SourceWake(self._model, number)
 
 
+class SourceRehearsal:
+    """A wake engine's state for our own speech."""
+
+    def __init__(self, model: Model, number: int) -> None:
+        """Use the engine's state with this number."""
+        self._model, self._number = model, number
+
+    async def feed(self, frame: AudioFrame) -> list[Likeness]:
+        """Take the next frame."""
+        found = await self._model.call("rehearse", self._number, frame.samples.tobytes())
+        return [Likeness(*one) for one in found]
+
+
 class RehearsingWakeDetector(ModelWakeDetector):
-    """One whose engine also hears our own speech, as a source for which ``rehearse(number)`` was called."""
+    """One whose engine's ``rehearse(number, sound)`` returns phrases and shares of what would wake it."""
 
     @asynccontextmanager
-    async def rehearse(self) -> AsyncIterator[WakeStream]:
+    async def rehearse(self) -> AsyncIterator[Rehearsal]:
         """Start on our own speech."""
         async with opened(self._model) as number:
-            await self._model.call("rehearse", number)
-            yield SourceWake(self._model, number)
+            yield SourceRehearsal(self._model, number)

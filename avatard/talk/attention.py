@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avatard.api.echo import EchoCanceller, EchoStream, Rehearsing
+from avatard.api.echo import EchoCanceller, EchoStream, Likeness, Rehearsing
 from avatard.api.errors import NotReady, OutOfMemory, StageFailed
 from avatard.api.flow import AudioFrame, Samples, WakeDetected
 from avatard.api.news import News, Problem
@@ -78,8 +78,10 @@ class Attention:
             for canceller in () if self._half_duplex else self._cancellers:
                 echo = await stack.enter_async_context(canceller.open())
                 cleaned.append(Cleaned(echo, await stack.enter_async_context(self._wake.open())))
-            rehearse = self._wake.rehearse if isinstance(self._wake, Rehearsing) else self._wake.open
-            self._own.rehearsal = await stack.enter_async_context(rehearse())
+            if isinstance(self._wake, Rehearsing):
+                self._own.rehearsal = await stack.enter_async_context(self._wake.rehearse())
+            else:
+                self._own.rehearsal = Unwary(await stack.enter_async_context(self._wake.open()))
             try:
                 yield Ear(self, plain, cleaned)
             finally:
@@ -97,7 +99,7 @@ class Attention:
 
     def ours(self, detected: WakeDetected, frame: AudioFrame) -> bool:
         """Whether it is we who said that."""
-        ours = self._own.wakes(frame.captured)
+        ours = self._own.wakes(detected.phrase, frame.captured)
         if ours:
             log.info("wake word %s: our own voice", detected.phrase)
         return ours
@@ -124,6 +126,19 @@ class Attention:
             by.failed_until = 0.0
             self._news.publish(Problem("echo", "", over=True))
         return cleaned
+
+
+class Unwary:
+    """Our own speech as a detector that cannot rehearse hears anybody's."""
+
+    def __init__(self, wake: WakeStream) -> None:
+        """Use this stream."""
+        self._wake = wake
+
+    async def feed(self, frame: AudioFrame) -> list[Likeness]:
+        """Take the next frame."""
+        found = await self._wake.feed(frame)
+        return [Likeness(found.phrase, 1.0)] if found else []
 
 
 @dataclass(slots=True)

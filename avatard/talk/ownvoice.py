@@ -14,20 +14,21 @@ from typing import cast
 
 import numpy as np
 
+from avatard.api.echo import Likeness, Rehearsal
 from avatard.api.flow import FPS, LISTEN_RATE, SPEECH_RATE, AudioFrame, VideoFrame
-from avatard.api.stages import WakeStream
 
 TAIL = 1.0
 """Seconds that a room may ring on, and that what was heard may take to come through."""
 BEFORE, AFTER = 0.4, 0.9
-"""Seconds round where our speech completes a wake phrase, in which any phrase is ours.
+"""Seconds round where our speech completes a wake phrase, in which that phrase is ours.
 
-What a room and a canceller leave of one may be taken for another.
 A detector completes an echo's phrase within 0.1 s of the speech's own; the rest is for displays whose position is
 known roughly.
 """
-PHRASES = 256
-"""Places in one answer that are remembered."""
+PLAIN = 0.5
+"""Share of what wakes from which on any phrase is ours there: what a room leaves of one may be taken for another."""
+LIKE = 256
+"""Likenesses to wake phrases in one answer that are remembered."""
 ALIKE = 0.8
 """Share of the words that were heard and are those that were said (difflib's ratio), from which on it is an echo."""
 LONG = 4
@@ -42,8 +43,8 @@ class Speaking:
 
     texts: Callable[[], list[str]]
     """Its sentences so far."""
-    phrases: deque[float] = field(default_factory=lambda: deque(maxlen=PHRASES))
-    """Where wake phrases in it are complete, seconds of the answer."""
+    like: deque[tuple[float, Likeness]] = field(default_factory=lambda: deque(maxlen=LIKE))
+    """What in it resembles wake phrases, and where those are complete, seconds of the answer."""
     lines: list[tuple[float, str]] = field(default_factory=list)
     """Where each sentence begins, seconds of the answer, and its text."""
     begun: bool = False
@@ -59,10 +60,14 @@ class Speaking:
         """Whether it may be heard at a moment, monotonic seconds."""
         return self.begun and (self.ended is None or at < self.ended + TAIL)
 
-    def wakes(self, at: float) -> bool:
-        """Whether it says a wake phrase about then."""
+    def wakes(self, phrase: str, at: float) -> bool:
+        """Whether it says about then what might be taken for this wake phrase."""
         origins = [origin for origin in (self.origin, self.given) if origin is not None]
-        return any(-BEFORE <= at - origin - there <= AFTER for there in self.phrases for origin in origins)
+        return any(
+            (like.phrase == phrase or like.share >= PLAIN) and -BEFORE <= at - origin - there <= AFTER
+            for there, like in self.like
+            for origin in origins
+        )
 
     def says(self, words: list[str], at: float) -> bool:
         """Whether a sentence with one of them is said about then; where that is not known, at all."""
@@ -81,7 +86,7 @@ class OwnVoice:
     def __init__(self, shown: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         """Nothing was said yet; ``shown()`` is how far the answer was heard, seconds."""
         self._clock = clock
-        self.rehearsal: WakeStream | None = None
+        self.rehearsal: Rehearsal | None = None
         """Hears our speech before it sounds; None while nobody listens for wake words."""
         self._shown = shown
         self._rehearsed = 0.0
@@ -112,8 +117,7 @@ class OwnVoice:
                     sound, end = slower(frame.audio), frame.pts + 1 / FPS
                     heard = AudioFrame(sound, LISTEN_RATE, self._rehearsed, 0.0)
                     self._rehearsed = heard.end
-                    if await stream.feed(heard):
-                        answer.phrases.append(end)
+                    answer.like.extend((end, like) for like in await stream.feed(heard))
                 if frame.sentence is not None and (not answer.lines or answer.lines[-1][1] != frame.sentence.text):
                     answer.lines.append((frame.pts, frame.sentence.text))
                 answer.begun = True
@@ -127,9 +131,9 @@ class OwnVoice:
                 answer.origin = self._clock() - shown
         return any(answer.sounds(begins) for answer in self._answers)
 
-    def wakes(self, at: float) -> bool:
-        """Whether we say a wake phrase at a moment, monotonic seconds."""
-        return any(answer.wakes(at) for answer in self._answers)
+    def wakes(self, phrase: str, at: float) -> bool:
+        """Whether we say what might be taken for a wake phrase at a moment, monotonic seconds."""
+        return any(answer.wakes(phrase, at) for answer in self._answers)
 
     def says(self, phrase: str, at: float) -> bool:
         """Whether what we say about a moment, monotonic seconds, has one of the phrase's words in it.

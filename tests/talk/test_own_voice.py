@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avatard.api.echo import Likeness
 from avatard.api.errors import StageFailed
 from avatard.api.flow import AudioFrame, Samples, VideoFrame, WakeDetected
 from avatard.api.news import Problem
@@ -241,8 +242,38 @@ def test_what_it_hears_itself_say_is_no_request(heard: str, echo: bool) -> None:
 
 def test_before_it_is_heard_it_says_nothing() -> None:
     answer = Speaking(list, begun=True)
-    answer.phrases.append(0.1)
-    assert not answer.wakes(100.0)
+    answer.like.append((0.1, Likeness("alexa", 1.0)))
+    assert not answer.wakes("alexa", 100.0)
+
+
+def test_what_hardly_resembles_a_phrase_is_ours_for_that_one_only() -> None:
+    answer = Speaking(list, begun=True, origin=100.0)
+    answer.like.append((1.0, Likeness("alexa", 0.1)))
+    answer.like.append((5.0, Likeness("alexa", 0.9)))
+    assert [answer.wakes(phrase, at) for phrase in ("alexa", "okay_nabu") for at in (101.1, 103.0, 105.1)] == [
+        True, False, True, False, False, True]  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "wary"), [("microwakeword", 0.06), ("openwakeword", 0.4)])
+async def test_a_detector_rehearses_every_phrase_and_what_only_resembles_one(
+    opener: Opener, platform: str, wary: float
+) -> None:  # fmt: skip
+    detector: Any = await opener.open(built_in(platform, "wake_word"))
+    shares: dict[str, float] = {}
+    async with voices() as speaking:
+        said = [await speaking.say(text, "en-gb-scotland+Diogo") for text in ("Alexa.", "Hey Jarvis.", "Okay nabu.")]
+    sound = np.concatenate([part for one in said for part in (one, np.zeros(24_000))]).astype(np.int16)
+    frames = [frame(index, sound[index * 1024 : (index + 1) * 1024]) for index in range(len(sound) // 1024)]
+    async with detector.rehearse() as rehearsal, detector.open() as plain:
+        woken = set()
+        for one in frames:
+            likenesses = await rehearsal.feed(one)
+            assert len({like.phrase for like in likenesses}) == len(likenesses)
+            shares |= {like.phrase: max(like.share, shares.get(like.phrase, 0)) for like in likenesses}
+            assert all(like.share > wary for like in likenesses), likenesses
+            if found := await plain.feed(one):
+                woken.add(found.phrase)
+    assert woken and {phrase for phrase, share in shares.items() if share > 1} == woken, (woken, shares)
 
 
 @pytest.mark.parametrize(("platform", "least"), [("webrtc", 20), ("linear", 10)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -32,9 +33,6 @@ class Source:
     features: Any
     models: list[tuple[Any, float]]
     deaf_until: float = 0.0
-    refractory: float = REFRACTORY
-    wariness: float = 1.0
-    """Of each threshold so much counts."""
 
 
 class MicroWakeWordEngine:
@@ -54,10 +52,6 @@ class MicroWakeWordEngine:
         """Begin on one source."""
         self._sources[number], self._spare = self._spare or self._make(), None
 
-    def rehearse(self, number: int) -> None:
-        """Hear our own speech as this source: more counts, and again at once."""
-        self._sources[number].refractory, self._sources[number].wariness = 0.0, WARY
-
     def end(self, number: int) -> None:
         """Forget a source."""
         source = self._sources.pop(number, None)
@@ -66,17 +60,30 @@ class MicroWakeWordEngine:
 
     def feed(self, number: int, sound: bytes, end: float) -> tuple[str, float] | None:
         """Take int16 sound that ends at ``end`` seconds; return (phrase, probability) when one was completed."""
+        found: tuple[str, float] | None = None
+        for phrase, probability, threshold in self._heard(number, sound):
+            if probability > threshold and end >= self._sources[number].deaf_until:
+                self._sources[number].deaf_until = end + REFRACTORY
+                found = phrase, probability
+        return found
+
+    def rehearse(self, number: int, sound: bytes) -> list[tuple[str, float]]:
+        """Take int16 sound of our own; return (phrase, share of its threshold) of all that might be taken for one."""
+        shares: dict[str, float] = {}
+        for phrase, probability, threshold in self._heard(number, sound):
+            shares[phrase] = max(shares.get(phrase, 0.0), probability / threshold)
+        return [(phrase, share) for phrase, share in shares.items() if share > WARY]
+
+    def _heard(self, number: int, sound: bytes) -> Iterator[tuple[str, float, float]]:
+        """Each phrase's probabilities in the sound, and its threshold."""
         source = self._sources.get(number)
         if source is None:
-            return None
-        found: tuple[str, float] | None = None
+            return
         for features in source.features.process_streaming(sound):
             for model, threshold in source.models:
                 probability = model.process_streaming_prob(features)
-                if probability is not None and probability > threshold * source.wariness and end >= source.deaf_until:
-                    source.deaf_until = end + source.refractory
-                    found = model.id, float(probability)
-        return found
+                if probability is not None:
+                    yield model.id, float(probability), threshold
 
     def close(self) -> None:
         """Free the models."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -32,9 +33,6 @@ class Source:
     seen: Floats = field(default_factory=lambda: np.zeros((WINDOW, EMBEDDING), np.float32))
     """The newest embeddings."""
     deaf_until: float = 0.0
-    refractory: float = REFRACTORY
-    wariness: float = 1.0
-    """Of each threshold so much counts."""
 
 
 class OpenWakeWordEngine:
@@ -55,30 +53,40 @@ class OpenWakeWordEngine:
         """Begin on one source."""
         self._sources[number], self._spare = self._spare or self._make(), None
 
-    def rehearse(self, number: int) -> None:
-        """Hear our own speech as this source: more counts, and again at once."""
-        self._sources[number].refractory, self._sources[number].wariness = 0.0, WARY
-
     def end(self, number: int) -> None:
         """Forget a source."""
         self._sources.pop(number, None)
 
     def feed(self, number: int, sound: bytes, end: float) -> tuple[str, float] | None:
         """Take int16 sound that ends at ``end`` seconds; return (phrase, probability) when one was completed."""
+        found: tuple[str, float] | None = None
+        for phrase, probability, _ in self._heard(number, sound, 1.0):
+            if end >= self._sources[number].deaf_until:
+                self._sources[number].deaf_until = end + REFRACTORY
+                found = phrase, probability
+        return found
+
+    def rehearse(self, number: int, sound: bytes) -> list[tuple[str, float]]:
+        """Take int16 sound of our own; return (phrase, share of its threshold) of all that might be taken for one."""
+        shares: dict[str, float] = {}
+        for phrase, probability, threshold in self._heard(number, sound, WARY):
+            shares[phrase] = max(shares.get(phrase, 0.0), probability / threshold)
+        return list(shares.items())
+
+    def _heard(self, number: int, sound: bytes, least: float) -> Iterator[tuple[str, float, float]]:
+        """What is more probable than that share of its threshold: phrase, probability, threshold."""
         source = self._sources.get(number)
         if source is None:
-            return None
-        found: tuple[str, float] | None = None
+            return
         for embeddings in source.features.process_streaming(sound):
             source.seen = np.concatenate([source.seen, embeddings.reshape(-1, EMBEDDING)])[-WINDOW:]
             for model, threshold, verifier in source.models:
                 for probability in model.process_streaming(embeddings):
-                    if probability > threshold * source.wariness and end >= source.deaf_until:
-                        if verifier is not None and verifier.probability(source.seen) < VERIFIED:
-                            continue  # somebody else said it, or it only sounds like it
-                        source.deaf_until = end + source.refractory
-                        found = model.id, float(probability)
-        return found
+                    if probability <= threshold * least:
+                        continue
+                    # Else somebody else said it, or it only sounds like it.
+                    if verifier is None or verifier.probability(source.seen) >= VERIFIED:
+                        yield model.id, float(probability), threshold
 
     def _make(self) -> Source:
         from pyopen_wakeword import OpenWakeWordFeatures
