@@ -34,7 +34,8 @@ debian:
 	@sh tests/debian.sh
 
 test: $(VENV)/.ready-test debian
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long and not alone"
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long and not alone and not pair"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "pair and not long"
 	$(BIN)/python -m pytest -q -m "alone and not long"
 
 test-long: $(VENV)/.ready-long debian

@@ -389,12 +389,22 @@ async def watch(world: World) -> None:
     """Look at the microphone and at the turns, again and again."""
     muted_since: float | None = None
     assert world.foundation is not None
+    turns, made = set[asyncio.Task[Any]](), asyncio.all_tasks()
+
+    def make(loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(work, loop=loop, **how)
+        made.add(task)  # it gets its name later
+        return task
+
+    asyncio.get_running_loop().set_task_factory(make)
     while True:
         muted = world.foundation.door.muted
         muted_since = (muted_since if muted_since is not None else world.now) if muted else None
         if muted_since is not None and world.now - muted_since > GRACE:
             world.expect(not world.microphones, "the microphone is open while it is muted")
-        turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
+        turns |= {task for task in made if task.get_name().startswith("turn ")}
+        turns -= {task for task in turns if task.done()}
+        made.clear()
         world.expect(len(turns) <= 1, f"{len(turns)} turns at a time")
         await asyncio.sleep(0.02)
 

@@ -12,7 +12,7 @@ from browsing import browser, page, room, until
 from takes import film
 from webhouse import House, house
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.pair
 
 
 async def heard(it: House, seconds: float) -> np.ndarray:

@@ -79,7 +79,7 @@ def room(soundcard: SoundCard, tmp_path: Path) -> Iterator[SoundCard]:
     playing.wait()
 
 
-@pytest.mark.alone
+@pytest.mark.pair
 def test_a_sound_card_whose_loudspeaker_is_heard(room: SoundCard, tmp_path: Path) -> None:
     joined(room)
     status, rows, seen = doctor(written(tmp_path, QUICK), env=room.env)
@@ -175,7 +175,7 @@ def test_a_model_file_that_is_none(tmp_path: Path) -> None:
     assert rows["tts espeak"]["state"] == "ok"
 
 
-@pytest.mark.alone
+@pytest.mark.pair
 def test_the_real_engines_have_their_speeds(tmp_path: Path) -> None:
     status, rows, _ = doctor(written(tmp_path, silent(tmp_path)))
     assert status == 0, rows
@@ -224,7 +224,7 @@ def test_a_wrong_configuration(tmp_path: Path) -> None:
     assert "avatard.yaml:2: displai" in rows["configuration"]["what"]
 
 
-@pytest.mark.alone
+@pytest.mark.pair
 def test_the_level_meter_hears_nothing_but_zeros(soundcard: SoundCard, tmp_path: Path) -> None:
     status, rows, _ = doctor(written(tmp_path, QUICK), "--level", "--seconds", "1", env=soundcard.env)
     assert status == 1 and set(rows) == {"sound in"} and "only zeros" in rows["sound in"]["what"]

@@ -15,7 +15,7 @@ from soundcard import Room, SoundCard, soundcard
 
 from avatard.cli.conversation import record_questions
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.pair
 
 __all__ = ["soundcard"]
 

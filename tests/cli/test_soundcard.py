@@ -17,7 +17,7 @@ from soundcard import RATE, SoundCard, soundcard
 
 from avatard.cli.conversation import record_questions
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.pair
 
 __all__ = ["soundcard"]
 

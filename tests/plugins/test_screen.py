@@ -24,7 +24,7 @@ from avatard.api.news import Touched
 from avatard.runtime.config import Configuration
 from avatard.runtime.house import open_house
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.pair
 
 __all__ = ["screen", "soundcard"]
 

@@ -374,8 +374,12 @@ async def test_visitors_go_at_any_moment_of_a_question(scripted: Scripted) -> No
                     async with foundation.visit("web", microphone(*QUESTION), screen, f"{seconds}"):
                         await asyncio.Event().wait()
 
+        async def stays_to_the_end() -> None:
+            async with foundation.visit("web", microphone(*QUESTION), display(), "patient"):
+                await until(lambda: any(isinstance(e, TurnFinished) and not e.report.interrupted for e in room))
+
         async with asyncio.timeout(20):
-            await asyncio.gather(*(stays(number * 0.07) for number in range(36)))
+            await asyncio.gather(stays_to_the_end(), *(stays(number * 0.07) for number in range(36)))
         assert remains(foundation) == []
         assert foundation.life.stuck() == () and about_places(room) == [], about_places(room)
         reports = [e.report for e in room if isinstance(e, TurnFinished)]

@@ -23,6 +23,8 @@ CHIME = 1.0
 """Seconds that a chime sounds, at most."""
 LOOK = 0.02
 """Seconds between looks at the device's clock."""
+STALL = 5.0
+"""Seconds after which a device that takes no sound is given up: a Bluetooth loudspeaker wakes for some of them."""
 
 
 class Speaker:
@@ -102,6 +104,9 @@ class Speaker:
         await asyncio.sleep(LOOK)
         if not output.alive:
             raise NotReady("display: speaker: the sound card went away in the middle of an answer")
+        if time.monotonic() - output.asked > STALL:
+            raise NotReady(f"display: speaker: the sound card has taken no sound for {STALL:.0f} s: is it suspended, "
+                           "or a loudspeaker out of reach? the next answer opens it again")  # fmt: skip
 
     def _open(self) -> Output:
         if self._output is not None and not self._output.alive:

@@ -42,6 +42,8 @@ class Output:
         self.volume = 1.0
         self.played = 0
         """Samples of the answer that were given to the device."""
+        self.asked = time.monotonic()
+        """When the device last wanted sound, monotonic seconds; it is opened now."""
         self._lock = threading.Lock()
         self._told: Played = played or _nobody
         self._told(np.zeros(0, np.int16), time.monotonic())
@@ -107,6 +109,7 @@ class Output:
         return stream
 
     def _give(self, out: Any, count: int, _time: Any, _status: Any) -> None:
+        self.asked = time.monotonic()
         sound = np.zeros(count, np.int32)
         with self._lock:
             filled = 0
