@@ -33,10 +33,13 @@ demo: setup
 debian:
 	@sh tests/debian.sh
 
+# The files with a marker: to read all of them takes 5 s of each process.
+marked = $$(grep -rl 'pytest.mark.$(1)' --include='test_*.py' tests | sort)
+
 test: $(VENV)/.ready-test debian
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long and not alone and not pair"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "pair and not long"
-	$(BIN)/python -m pytest -q -m "alone and not long"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "pair and not long" $(call marked,pair)
+	$(BIN)/python -m pytest -q -m "alone and not long" $(call marked,alone)
 
 test-long: $(VENV)/.ready-long debian
 	$(BIN)/python -m pytest -q -m long -o faulthandler_timeout=0
