@@ -34,7 +34,7 @@ async def test_axe_finds_nothing(dark: bool) -> None:
                     if path == "/" and state == "listening":
                         await it.answer(1, spoken(), end=False, pace=False)
                     await asyncio.sleep(0.3)
-                    found = await Axe().run(one, options={"resultTypes": ["violations"]})  # of the others one place each
+                    found = await Axe().run(one, options={"resultTypes": ["violations"]})
                     said = [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found["violations"]]
                     assert said == [], (path, state, said)
                     assert len(found["passes"]) > 10
