@@ -169,6 +169,9 @@ async def test_no_microphone_but_what_the_speaker_plays(soundcard: SoundCard) ->
 
 
 async def test_the_way_through_alsa(soundcard: SoundCard) -> None:
+    import sounddevice
+
+    assert STREAMS.anew(sounddevice), "an earlier test may have read the list without this card"
     assert len(await first(soundcard, 1, device="alsa:pulse"))
     with pytest.raises(NotReady, match=r"ReSpeaker.*microphones: .*pulse"):
         await first(soundcard, 1, device="alsa:ReSpeaker")
