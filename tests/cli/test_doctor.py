@@ -79,7 +79,7 @@ def room(soundcard: SoundCard, tmp_path: Path) -> Iterator[SoundCard]:
     playing.wait()
 
 
-@pytest.mark.pair
+@pytest.mark.long
 def test_a_sound_card_whose_loudspeaker_is_heard(room: SoundCard, tmp_path: Path) -> None:
     joined(room)
     status, rows, seen = doctor(written(tmp_path, QUICK), env=room.env)

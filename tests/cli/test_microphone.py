@@ -15,7 +15,7 @@ from soundcard import Room, SoundCard, soundcard
 
 from avatard.cli.conversation import record_questions
 
-pytestmark = pytest.mark.pair
+pytestmark = pytest.mark.alone
 
 __all__ = ["soundcard"]
 
@@ -191,6 +191,7 @@ def test_unplugged_twenty_times_in_every_state(
     assert len(house.took) == 20
 
 
+@pytest.mark.long
 def test_a_microphone_that_gives_zeros_is_told_of_and_heard_again(house: House, tmp_path: Path) -> None:
     time.sleep(12)  # so long has it never given any
     opened = house.daemon.log.count("microphone: opened")

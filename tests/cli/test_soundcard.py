@@ -17,7 +17,7 @@ from soundcard import RATE, SoundCard, soundcard
 
 from avatard.cli.conversation import record_questions
 
-pytestmark = pytest.mark.pair
+pytestmark = pytest.mark.alone
 
 __all__ = ["soundcard"]
 
