@@ -38,7 +38,7 @@ marked = $$(grep -rl 'pytest.mark.$(1)' --include='test_*.py' tests | sort)
 
 test: $(VENV)/.ready-test debian
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long and not alone and not pair"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "pair and not long" $(call marked,pair)
+	$(BIN)/python -m pytest -q -n 2 -m "pair and not long" $(call marked,pair)
 	$(BIN)/python -m pytest -q -m "alone and not long" $(call marked,alone)
 
 test-long: $(VENV)/.ready-long debian
