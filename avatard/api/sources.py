@@ -27,12 +27,16 @@ async def opened(model: Model) -> AsyncIterator[int]:
             await model.call("end", number)
 
 
-class SourceVoice:
-    """A voice activity engine's state for one source."""
+class Source:
+    """An engine's state for one source."""
 
     def __init__(self, model: Model, number: int) -> None:
         """Use the engine's state with this number."""
         self._model, self._number = model, number
+
+
+class SourceVoice(Source):
+    """A voice activity engine's state for one source."""
 
     async def feed(self, frame: AudioFrame) -> float:
         """Take the next frame."""
@@ -53,12 +57,8 @@ class ModelVoiceDetector:
             yield SourceVoice(self._model, number)
 
 
-class SourceWake:
+class SourceWake(Source):
     """A wake engine's state for one source."""
-
-    def __init__(self, model: Model, number: int) -> None:
-        """Use the engine's state with this number."""
-        self._model, self._number = model, number
 
     async def feed(self, frame: AudioFrame) -> WakeDetected | None:
         """Take the next frame."""
@@ -80,21 +80,19 @@ class ModelWakeDetector:
             yield SourceWake(self._model, number)
 
 
-class SourceRehearsal:
+class SourceRehearsal(Source):
     """A wake engine's state for our own speech."""
-
-    def __init__(self, model: Model, number: int) -> None:
-        """Use the engine's state with this number."""
-        self._model, self._number = model, number
 
     async def feed(self, frame: AudioFrame) -> list[Likeness]:
         """Take the next frame."""
-        found = await self._model.call("rehearse", self._number, frame.samples.tobytes())
-        return [Likeness(*one) for one in found]
+        shares: dict[str, float] = {}
+        for phrase, share in await self._model.call("rehearse", self._number, frame.samples.tobytes()):
+            shares[phrase] = max(share, shares.get(phrase, 0.0))
+        return [Likeness(phrase, share) for phrase, share in shares.items()]
 
 
 class RehearsingWakeDetector(ModelWakeDetector):
-    """One whose engine's ``rehearse(number, sound)`` returns phrases and shares of what would wake it."""
+    """One whose engine's ``rehearse(number, sound)`` returns (phrase, share of what would wake it) pairs."""
 
     @asynccontextmanager
     async def rehearse(self) -> AsyncIterator[Rehearsal]:

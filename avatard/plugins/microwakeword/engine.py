@@ -69,10 +69,7 @@ class MicroWakeWordEngine:
 
     def rehearse(self, number: int, sound: bytes) -> list[tuple[str, float]]:
         """Take int16 sound of our own; return (phrase, share of its threshold) of all that might be taken for one."""
-        shares: dict[str, float] = {}
-        for phrase, probability, threshold in self._heard(number, sound):
-            shares[phrase] = max(shares.get(phrase, 0.0), probability / threshold)
-        return [(phrase, share) for phrase, share in shares.items() if share > WARY]
+        return [(phrase, p / threshold) for phrase, p, threshold in self._heard(number, sound) if p > WARY * threshold]
 
     def _heard(self, number: int, sound: bytes) -> Iterator[tuple[str, float, float]]:
         """Each phrase's probabilities in the sound, and its threshold."""

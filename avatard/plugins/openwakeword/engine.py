@@ -68,10 +68,7 @@ class OpenWakeWordEngine:
 
     def rehearse(self, number: int, sound: bytes) -> list[tuple[str, float]]:
         """Take int16 sound of our own; return (phrase, share of its threshold) of all that might be taken for one."""
-        shares: dict[str, float] = {}
-        for phrase, probability, threshold in self._heard(number, sound, WARY):
-            shares[phrase] = max(shares.get(phrase, 0.0), probability / threshold)
-        return list(shares.items())
+        return [(phrase, p / threshold) for phrase, p, threshold in self._heard(number, sound, WARY)]
 
     def _heard(self, number: int, sound: bytes, least: float) -> Iterator[tuple[str, float, float]]:
         """What is more probable than that share of its threshold: phrase, probability, threshold."""
