@@ -104,7 +104,7 @@ class Speaker:
         await asyncio.sleep(LOOK)
         if not output.alive:
             raise NotReady("display: speaker: the sound card went away in the middle of an answer")
-        if time.monotonic() - output.asked > STALL:
+        if time.monotonic() - max(output.asked, self._used) > STALL:  # a card may sleep between two answers
             raise NotReady(f"display: speaker: the sound card has taken no sound for {STALL:.0f} s: is it suspended, "
                            "or a loudspeaker out of reach? the next answer opens it again")  # fmt: skip
 
