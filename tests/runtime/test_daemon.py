@@ -144,7 +144,7 @@ async def test_many_reloads_leave_nothing_behind(box: Daemons, monkeypatch: Patc
                 await box.reloaded(tts=f"{{platform: espeak, rate: {150 + round}}}")
                 assert await box.until(lambda: not box.door.problems)
         await (await box.say()).finished
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError):  # the next line then tells what is left
             await box.until(lambda: counted() <= before)
         assert counted() == before, (counted(), before)
     assert box.task.cancelled() or box.task.exception() is None
