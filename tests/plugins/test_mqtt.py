@@ -13,6 +13,7 @@ import pytest
 from broker import Broker, Listener
 from mqtt import at, bridged, broker, listener, online, until
 
+from avatard.plugins.mqtt.publications import Publications
 from avatard.runtime.config import Configuration
 
 __all__ = ["broker", "listener"]
@@ -285,15 +286,17 @@ async def test_discovery_is_withdrawn(scripted: Scripted, broker: Broker, listen
         assert (await (await house.door.say("Still here.")).finished).reply == "Still here."
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("retain", [False, True], ids=["said", "retained"])
 async def test_home_assistants_birth(
-    scripted: Scripted, broker: Broker, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    scripted: Scripted, broker: Broker, listener: Listener, monkeypatch: pytest.MonkeyPatch, retain: bool, protocol: str
 ) -> None:
     monkeypatch.setattr("avatard.plugins.mqtt.bridge.BIRTH_DELAY", (0.1, 0.2))
-    async with bridged(scripted(**at(broker))):
+    async with bridged(scripted(**at(broker, protocol=protocol))):
         await online(listener)
         await until(listener, "avatard/test/health")
         listener.clear()
-        listener.publish("homeassistant/status", "online")
+        listener.publish("homeassistant/status", "online", retain=retain)
         for topic in ("homeassistant/device/avatard_test/config", "avatard/test/state", "avatard/test/health"):
             await until(listener, topic)
 
@@ -308,6 +311,24 @@ async def test_what_an_earlier_avatard_had_is_forgotten(
         message = await until(listener, topic, lambda m: m.json().get("components", {}).get("lamp") == {
             "platform": "light"} and "device" in m.json())  # fmt: skip
         assert message.json()["components"]["state"]["platform"] == "sensor"
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_our_own_description_is_not_an_earlier_one(
+    scripted: Scripted, broker: Broker, listener: Listener, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    found: list[bytes] = []
+    usual = Publications.found
+    monkeypatch.setattr(Publications, "found", lambda self, payload: found.append(payload) or usual(self, payload))
+    topic = "homeassistant/device/avatard_test/config"
+    old = json.dumps({"components": {"lamp": {"platform": "light"}}})
+    listener.publish(topic, old, retain=True)
+    async with bridged(scripted(**at(broker, protocol=protocol))) :
+        await until(listener, topic, lambda m: "device" in m.json() and "lamp" in m.json()["components"])
+        await until(listener, topic, lambda m: "device" in m.json() and "lamp" not in m.json()["components"])
+        listener.publish("avatard/test/say/set", "This comes after it.")
+        await until(listener, "avatard/test/turn")
+    assert found == [old.encode()]
 
 
 async def test_two_avatards_side_by_side(scripted: Scripted, broker: Broker, listener: Listener) -> None:

@@ -136,7 +136,9 @@ def test_whatever_lies_on_the_topic_nothing_escapes(payload: bytes) -> None:
     assert all(isinstance(p, str) for p in platforms(payload).values())
 
 
-def test_the_device_is_described_when_it_changes_and_not_with_each_report(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_device_is_described_when_it_changes_and_not_with_each_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Told:
         """Who is asked how things are."""
 
@@ -167,7 +169,23 @@ def test_the_device_is_described_when_it_changes_and_not_with_each_report(monkey
     told_of.take(warm)
     told_of.take(warm)
     assert made == [False, True, True]
+    outbox.sent(await outbox.next(100))
     told.now = replace(FULL, faces=())
     for _ in range(4):
         told_of.take(warm)
-    assert len(made) == 6, "what is gone is told once, and once more without it"
+    assert len(made) == 5 and forgotten(outbox) == {"face"}, "it waits for the broker"
+    told.now = replace(FULL, faces=(), voices=())
+    told_of.take(warm)
+    assert forgotten(outbox) == {"face", "voice"}, "what was not told yet is not lost"
+    outbox.sent(await outbox.next(100))
+    assert forgotten(outbox) == set(), "what is gone is told once, and once more without it"
+    outbox.sent(await outbox.next(100))
+    told_of.take(warm)
+    assert len(made) == 7 and outbox.waiting(told_of.discovery_topic) is None
+
+
+def forgotten(outbox: Outbox) -> set[str]:
+    """The components that the message which waits tells Home Assistant to forget."""
+    payload = outbox.waiting("homeassistant/device/avatard_den/config")
+    assert payload is not None
+    return {name for name, options in json.loads(payload)["components"].items() if options.keys() == {"platform"}}

@@ -113,7 +113,8 @@ class Bridge:
                 self._born.set()
             return
         if topic == self._publications.discovery_topic:
-            self._publications.found(data)
+            if message.retain:  # else it is our own, on its way back
+                self._publications.found(data)
             return
         name = topic.removeprefix(f"{self._base}/")
         if not data and time.monotonic() < self._clearing.pop(topic, -math.inf) + ECHO_LIMIT:

@@ -159,9 +159,10 @@ class Connection:
                     _hang_up(client)
 
     async def _serve(self, client: aiomqtt.Client, pulse: Pulse, receive: Receive) -> None:
-        options = SubscribeOptions(qos=1, retainAsPublished=True) if self.version5 else None
         for topic in self._topics:
-            if options is not None:
+            if self.version5:
+                # As published for commands, which must not be; elsewhere the mark is for what was there before us.
+                options = SubscribeOptions(qos=1, retainAsPublished=topic.endswith("/set"))
                 await client.subscribe(topic, options=options)
             else:
                 await client.subscribe(topic, qos=1)

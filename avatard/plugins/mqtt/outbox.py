@@ -32,13 +32,18 @@ class Outbox:
         """Keep at most ``size`` events; the oldest goes first and is counted."""
         self._retained: dict[str, Outgoing] = {}
         self._changed: dict[str, None] = {}
+        self._then: dict[str, bytes | None] = {}
         self._latest: dict[str, Outgoing] = {}
         self._events = Queue(size)
         self._answers = Queue(ANSWERS)
         self._filled = asyncio.Event()
 
-    def keep(self, topic: str, payload: bytes) -> None:
-        """Have this be what the broker retains on the topic; what it retains already is not sent twice."""
+    def keep(self, topic: str, payload: bytes, then: bytes | None = None) -> None:
+        """Have this be what the broker retains on the topic, and ``then`` once it has it.
+
+        What it retains already is not sent twice.
+        """
+        self._then[topic] = then
         message = Outgoing(topic, payload, retain=True)
         if self._retained.get(topic) != message:
             self._retained[topic] = message
@@ -68,6 +73,10 @@ class Outbox:
         """Send everything retained once more: the broker may have lost it."""
         self._changed |= dict.fromkeys(self.topics)
         self._filled.set()
+
+    def waiting(self, topic: str) -> bytes | None:
+        """What is to be retained on the topic and is not at the broker yet; None where nothing is."""
+        return self._retained[topic].payload if topic in self._changed else None
 
     @property
     def dropped(self) -> int:
@@ -100,6 +109,8 @@ class Outbox:
         for message in messages:
             if self._retained.get(message.topic) is message:
                 self._changed.pop(message.topic, None)
+                if (then := self._then.get(message.topic)) is not None:
+                    self.keep(message.topic, then)
             if self._latest.get(message.topic) is message:
                 del self._latest[message.topic]
         for queue in (self._events, self._answers):

@@ -46,8 +46,6 @@ class Publications:
         self._earlier: bytes | None = None
         self._shown: tuple[object, ...] | None = None
         """What the description was made of."""
-        self._forgetting = False
-        """Whether the message at the broker has what is gone; the next one has not."""
         self._warm = self._left = False
         self._ailing: frozenset[str] = frozenset()
         self._health: bytes | None = None
@@ -169,15 +167,18 @@ class Publications:
         if not self._discovered:
             self._outbox.withdraw(self.discovery_topic)
             return
-        # Home Assistant wants to be told once of what is gone; the next report of health says the rest.
         shown = status.screen is None, status.voices, status.voice, status.faces, status.face, self._warm
-        if shown == self._shown and self._earlier is None and not self._forgetting:
+        if shown == self._shown and self._earlier is None:
             return
-        earlier, self._earlier = self._earlier or self._described, None
+        # One that has not gone out yet is replaced by one that forgets the same.
+        earlier = self._earlier or self._outbox.waiting(self.discovery_topic) or self._described
+        self._earlier = None
         self._shown, self._described = shown, self._message(status, {})
         gone = gone_since(earlier, json.loads(self._described)) if earlier else {}
-        self._forgetting = bool(gone)
-        self._outbox.keep(self.discovery_topic, self._message(status, gone) if gone else self._described)
+        if gone:  # Home Assistant wants to be told once
+            self._outbox.keep(self.discovery_topic, self._message(status, gone), then=self._described)
+        else:
+            self._outbox.keep(self.discovery_topic, self._described)
 
     def _message(self, status: Status, gone: dict[str, str]) -> bytes:
         return json.dumps(
