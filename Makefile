@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# The tests start some 250 daemons: each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo setup test test-long check clean debian
 
 setup: $(VENV)/.ready

@@ -14,6 +14,9 @@ from avatard.cli import bench_lipsync
 from avatard.cli.bench_head import landmarks, write_head
 from avatard.face.bundle import load
 
+pytestmark = pytest.mark.pair
+"""The processes of a split network wait for each other: among four others it takes seven times as long."""
+
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
