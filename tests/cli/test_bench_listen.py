@@ -62,9 +62,9 @@ def asked(**changes: Any) -> argparse.Namespace:
 
 
 async def test_the_same_seed_gives_the_same_household(speaking: Voices, brief: int) -> None:
-    scenes = [await Household(speaking, 3).scene(number) for number in range(3)]
+    scenes = [await Household(speaking, 3).scene(number) for number in range(2)]
     async with voices() as others:
-        again = [await Household(others, 3).scene(number) for number in range(3)]
+        again = [await Household(others, 3).scene(number) for number in range(2)]
         other = await Household(others, 4).scene(0)
     assert any(scene.said for scene in scenes)
     for one, two in zip(scenes, again, strict=True):
@@ -97,9 +97,9 @@ def test_what_sounds_is_even() -> None:
 
 def test_nobody_in_the_household_says_a_wake_phrase() -> None:
     dice = np.random.default_rng(2)
-    said = [sentence(dice) for _ in range(20_000)]
+    said = [sentence(dice) for _ in range(6_000)]
     assert not [text for text, _ in said if re.search(r"\b(alexa|nabu|jarvis)\b", text, re.IGNORECASE)]
-    assert len({text for text, _ in said}) > 14_000
+    assert len({text for text, _ in said}) > 4_500
     near = [text for text, _ in said if any(one in text for one in (*NEAR, *NEAR_ABROAD))]
     assert 0.02 < len(near) / len(said) < 0.08, len(near)
     assert len({voice.split("+")[0] for _, voice in said}) > 40
