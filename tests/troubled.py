@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from callers import Caller
 
 from avatard.api.door import Ticket
 from avatard.api.errors import NotReady, OutOfMemory, Refused, StageFailed
@@ -73,6 +74,12 @@ class Shown:
     sentences: dict[int, tuple[str, bool]] = field(default_factory=dict)
     frames: Counter[int] = field(default_factory=Counter)
 
+    def note(self, frame: Any) -> None:
+        """It has shown this."""
+        if frame.sentence is not None:
+            self.sentences.setdefault(frame.sentence.index, (frame.sentence.text, frame.sentence.aside))
+            self.frames[frame.sentence.index] += 1
+
     def words(self) -> list[str]:
         """What of it was heard."""
         heard: list[str] = []
@@ -95,6 +102,8 @@ class World:
         self.wrong: list[str] = []
         """What must never be."""
         self.tickets: dict[str, Ticket] = {}
+        self.callers: list[Caller] = []
+        """Who is visiting, or was."""
         self.reports: list[TurnReport] = []
         self.cancelled: set[int] = set()
         self.timers: dict[int, str] = {}
@@ -131,6 +140,16 @@ class World:
         if not holds:
             self.wrong.append(f"{self.now - 1000:.2f} s: {what}")
 
+    def show(self, current: Any, apology: bool) -> Shown:
+        """A display is about to show something of this turn."""
+        self.shown.append(Shown(current.turn if current else 0, current.kind if current else "", apology))
+        return self.shown[-1]
+
+    @staticmethod
+    def may_follow(before: str, after: str, deaf: bool) -> bool:
+        """Whether a place may go from one state to the other."""
+        return after in NEXT[before] | (NEXT["idle"] if before == "error" and deaf else set())
+
     def current(self) -> Any:
         return self.house.place.current if self.house is not None else None
 
@@ -154,8 +173,8 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
         async def feed(self, frame: Any) -> Any:
             found = await super().feed(frame)
             if found is not None:
-                world.stilled = world.called = world.now
                 await world.strike("wake_word")
+                world.stilled = world.called = world.now
             return found
 
     class Vad(vad.ScriptedVad):
@@ -202,10 +221,7 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
 
     class Display(display.ScriptedDisplay):
         async def play(self, stream: Any) -> None:
-            current = world.current()
-            sorry = world.house is not None and world.house.place.state == "error"
-            shown = Shown(current.turn if current else 0, current.kind if current else "", sorry)
-            world.shown.append(shown)
+            self._now = world.show(world.current(), world.house is not None and world.house.place.state == "error")
             world.playing += 1
             world.expect(world.playing == 1, "two answers sound at once")
 
@@ -227,10 +243,7 @@ def parts(world: World) -> Iterator[tuple[Any, str, type]]:
         def played(self, _: Any) -> None: ...
 
         def append(self, frame: Any) -> None:
-            shown = world.shown[-1]
-            if frame.sentence is not None:
-                shown.sentences.setdefault(frame.sentence.index, (frame.sentence.text, frame.sentence.aside))
-                shown.frames[frame.sentence.index] += 1
+            self._now.note(frame)
             self._ring()
 
         async def chime(self, sound: Any) -> None:
@@ -350,6 +363,27 @@ class Deeds:
             self.world.cancelled.add(views[0].id)
         await self.door.cancel_timer()
 
+    async def visitor(self, which: int, what: str) -> None:
+        """One of two who come by their browsers does something; where he is not there, he comes first."""
+        number = self._number()
+        caller = self._caller(which)
+        if caller is None:
+            caller = Caller(self.world, f"web {which}", heard=what not in ("ask", "say"))
+            self.world.callers.append(caller)
+            assert self.world.foundation is not None
+            self.world.foundation.tasks.create_task(caller.stay(), name=f"caller {len(self.world.callers)}")
+            await asyncio.sleep(GRACE)
+        await caller.do(what, number, text("Note", number, 2))
+
+    async def leave(self, which: int) -> None:
+        """He goes, whatever he is being told."""
+        if caller := self._caller(which):
+            caller.leave()
+
+    def _caller(self, which: int) -> Caller | None:
+        there = (caller for caller in self.world.callers if caller.name == f"web {which}" and caller.visit is not None)
+        return next(there, None)
+
     async def fault(self, stage: str, kind: str) -> None:
         if not (kind == "bug" and stage in ("microphone", "wake_word")):
             self.world.faults[stage].append(kind)
@@ -363,8 +397,7 @@ async def follow(world: World, news: Any) -> None:
     state, deaf, there = "idle", False, dict[int, Any]()
     async for event in news:
         if isinstance(event, StateChanged):
-            may = NEXT[state] | (NEXT["idle"] if state == "error" and deaf else set())
-            world.expect(event.state in may, f"{state} → {event.state}")
+            world.expect(world.may_follow(state, event.state, deaf), f"{state} → {event.state}")
             state = event.state
             asked = state != "listening" or world.now - world.called < STALL + 1
             world.expect(asked, "it listens, and nobody had it listen")
@@ -372,7 +405,7 @@ async def follow(world: World, news: Any) -> None:
             deaf = not event.over  # it rests in the state "error" then, and still answers
         elif isinstance(event, TurnFinished):
             world.reports.append(event.report)
-            if event.report.reply.endswith("?"):
+            if event.report.reply.endswith("?") and event.report.source != "web":
                 world.called = world.now
         elif isinstance(event, TimersChanged):
             now = {view.id: view for view in event.timers}
@@ -402,10 +435,13 @@ async def watch(world: World) -> None:
         muted_since = (muted_since if muted_since is not None else world.now) if muted else None
         if muted_since is not None and world.now - muted_since > GRACE:
             world.expect(not world.microphones, "the microphone is open while it is muted")
-        turns |= {task for task in made if task.get_name().startswith("turn ")}
+        for caller in world.callers:
+            caller.look(GRACE)
+        turns |= {task for task in made if re.match(r"(web \d+: )?turn ", task.get_name())}
         turns -= {task for task in turns if task.done()}
         made.clear()
-        world.expect(len(turns) <= 1, f"{len(turns)} turns at a time")
+        for place, count in Counter(task.get_name().rpartition("turn ")[0] for task in turns).items():
+            world.expect(count <= 1, f"{place or 'room'}: {count} turns at a time")
         await asyncio.sleep(0.02)
 
 
@@ -449,7 +485,8 @@ def judged(world: World) -> list[str]:
         same = told == heard if not (report.interrupted or report.error) else abs(len(told) - len(heard)) <= 1
         if not same or told != (told + heard[len(told):])[: len(told)]:
             wrong.append(f"turn {report.turn}: it tells {report.reply!r}, and {' '.join(heard)!r} was heard: {report}")
-    for said, ticket in world.tickets.items():
+    theirs = [told for caller in world.callers for told in caller.tickets.items()]
+    for said, ticket in [*world.tickets.items(), *theirs]:
         if not ticket.finished.done():  # type: ignore[attr-defined]
             wrong.append(f"{said!r}: its sender was never told")
             continue
@@ -493,6 +530,7 @@ async def settled(deeds: Deeds, seconds: float = 900) -> None:
             await asyncio.sleep(2.0)
             await deeds.stop()
         quiet = house.place.state == "idle" and house.place.current is None and not house.place.queued
+        quiet = quiet and all(caller.quiet for caller in world.callers)
         if quiet and not deeds.door.timers.views():
             break
         if world.now > end:
@@ -504,6 +542,8 @@ async def settled(deeds: Deeds, seconds: float = 900) -> None:
 async def serves(deeds: Deeds) -> None:
     """It hears, answers and says as if nothing had been."""
     world = deeds.world
+    for caller in world.callers:
+        caller.leave()
     await deeds.mute(False)
     await asyncio.sleep(90)  # the longest pause before a microphone is tried again
     await settled(deeds)

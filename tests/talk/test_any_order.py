@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from callers import DEEDS as CALLS
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from simulation import simulated
@@ -21,6 +22,7 @@ from avatard.runtime.config import Configuration
 STAGES = ("microphone", "wake_word", "vad", "stt", "conversation", "tts", "render", "display")
 FAULTS = ("fail", "absent", "memory", "bug", "stall")
 moments = st.sampled_from((0.0, 0.0, 0.01, 0.03, 0.1, 0.3, 0.7, 1.3, 2.1, 4.0, 9.0))
+callers = st.integers(1, 2)
 deeds = st.one_of(
     st.tuples(st.sampled_from(("wake", "request", "speak", "listen", "stop", "reload", "cancel_timer")), st.just({})),
     st.tuples(st.just("request"), st.just({})),
@@ -31,10 +33,12 @@ deeds = st.one_of(
     st.tuples(st.just("volume"), st.fixed_dictionaries({"percent": st.integers(0, 100)})),
     st.tuples(st.just("set_timer"), st.fixed_dictionaries({"seconds": st.integers(1, 12)})),
     st.tuples(st.just("add_to_timer"), st.fixed_dictionaries({"seconds": st.integers(-5, 20)})),
+    st.tuples(st.just("visitor"), st.fixed_dictionaries({"which": callers, "what": st.sampled_from(CALLS)})),
+    st.tuples(st.just("leave"), st.fixed_dictionaries({"which": callers})),
     st.tuples(st.just("fault"), st.fixed_dictionaries({"stage": st.sampled_from(STAGES),
                                                        "kind": st.sampled_from(FAULTS)})),
 )  # fmt: skip
-stories = st.lists(st.tuples(deeds, moments), min_size=1, max_size=24)
+stories = st.lists(st.tuples(deeds, moments), min_size=6, max_size=24)
 
 
 async def live(configuration: Configuration, story: list[Any]) -> list[str]:
