@@ -12,6 +12,7 @@ import av
 import numpy as np
 import psutil
 import pytest
+from counting import threads_begun
 from films import Film, frame, frames, joined
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,7 +159,7 @@ async def left(threads: int, files: int) -> tuple[int, int, list[Any]]:
     """Threads, descriptors and children that came about and stayed."""
     me = psutil.Process()
     for _ in range(100):
-        now = (me.num_threads() - threads, me.num_fds() - files, me.children())
+        now = (threads_begun() - threads, me.num_fds() - files, me.children())
         if now[0] <= 0:
             break
         await asyncio.sleep(0.02)
@@ -176,7 +177,7 @@ def begun_again(chunks: list[EncodedChunk], count: int) -> None:
 @pytest.mark.parametrize("how", ["kill", "suspend"])
 async def test_an_encoder_that_dies_or_hangs_in_mid_answer(how: str) -> None:
     me = psutil.Process()
-    threads, files = me.num_threads(), me.num_fds()
+    threads, files = threads_begun(), me.num_fds()
     hit: list[int] = []
 
     def harm(chunks: list[EncodedChunk], child: psutil.Process) -> None:
@@ -192,7 +193,7 @@ async def test_an_encoder_that_dies_or_hangs_in_mid_answer(how: str) -> None:
 
 async def test_ten_kills_in_a_row_end_nothing() -> None:
     me = psutil.Process()
-    threads, files = me.num_threads(), me.num_fds()
+    threads, files = threads_begun(), me.num_fds()
     killed: set[int] = set()
 
     def harm(chunks: list[EncodedChunk], child: psutil.Process) -> None:

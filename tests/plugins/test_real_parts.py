@@ -12,6 +12,7 @@ import av
 import numpy as np
 import psutil
 import pytest
+from counting import threads_begun
 
 from avatard.api.errors import ConfigError, NotReady, StageFailed
 from avatard.api.flow import Samples, Sentence, SpeechAudio, VideoFrame
@@ -238,14 +239,14 @@ async def test_picture_and_sound_stay_together(container: str, tmp_path: Path) -
 
 async def test_an_encoder_that_is_cancelled_leaves_nothing() -> None:
     me = psutil.Process()
-    threads, files = me.num_threads(), me.num_fds()
+    threads, files = threads_begun(), me.num_fds()
     for stop_after in (1, 5):
         stream = FfmpegEncoder(find(None), EncoderConfig()).encode(frames(1000), "fmp4")
         for _ in range(stop_after):
             await anext(stream)
         await stream.aclose()  # type: ignore[attr-defined]
     for _ in range(100):  # its writing thread is told to end, and does so a moment later
-        left = (me.num_threads() - threads, me.num_fds() - files, me.children())
+        left = (threads_begun() - threads, me.num_fds() - files, me.children())
         if left[0] <= 0:
             break
         await asyncio.sleep(0.02)

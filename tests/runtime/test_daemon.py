@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from counting import threads_begun
 from daemons import plugin, yaml_of
 
 from avatard.api.context import Visit
@@ -129,7 +131,7 @@ async def test_many_reloads_leave_nothing_behind(box: Daemons, monkeypatch: Patc
 
     def counted() -> tuple[int, ...]:
         gc.collect()
-        return len(asyncio.all_tasks()), me.num_threads(), len(me.children()), me.num_fds()
+        return len(asyncio.all_tasks()), threads_begun(), len(me.children()), me.num_fds()
 
     async with box.running(monkeypatch, tts="espeak"):
         await (await box.say()).finished
@@ -146,7 +148,7 @@ async def test_many_reloads_leave_nothing_behind(box: Daemons, monkeypatch: Patc
         await (await box.say()).finished
         with contextlib.suppress(TimeoutError):  # the next line then tells what is left
             await box.until(lambda: counted() <= before)
-        assert counted() == before, (counted(), before)
+        assert counted() == before, (counted(), before, threading.enumerate())
     assert box.task.cancelled() or box.task.exception() is None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+from counting import threads_begun
 
 from avatard.api.errors import NotReady, OutOfMemory, Refused
 from avatard.api.flow import Exchange, ReplyToken
@@ -303,13 +304,13 @@ async def test_nothing_is_left_behind(scripted: Scripted) -> None:
     me = psutil.Process()
     async with open_house(scripted(display={"platform": "scripted"}, tts="espeak")) as house:
         await (await house.door.say("Warm.")).finished
-        tasks, threads, children, files = len(asyncio.all_tasks()), me.num_threads(), me.children(), me.num_fds()
+        tasks, threads, children, files = len(asyncio.all_tasks()), threads_begun(), me.children(), me.num_fds()
         for _ in range(5):
             ticket = await house.door.say("One two three four five six. " * 5)
             await asyncio.sleep(0.15)
             await house.door.stop()
             assert (await ticket.finished).interrupted
-        assert (len(asyncio.all_tasks()), me.num_threads(), me.children(), me.num_fds()) == (
+        assert (len(asyncio.all_tasks()), threads_begun(), me.children(), me.num_fds()) == (
             tasks, threads, children, files)  # fmt: skip
     assert me.children() == []
 
