@@ -21,10 +21,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from avatard.api.context import Pulse
 from avatard.api.errors import NotReady
-from avatard.api.news import News, Problem
+from avatard.api.news import News
 from avatard.plugins.mqtt.config import BridgeConfig
 from avatard.plugins.mqtt.outbox import Outbox, Outgoing
-from avatard.plugins.mqtt.trouble import explained, reason, tls_context
+from avatard.plugins.mqtt.trouble import Trouble, explained, reason, tls_context
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 60.0
 """Seconds between attempts, doubled each time, each times 0.8 to 1.2."""
@@ -63,13 +63,13 @@ class Connection:
             ConfigError: a certificate cannot be used.
         """
         self._config, self._outbox, self._topics, self._probe = config, outbox, topics, probe
-        self._news, self._logger, self._paho = news, logger, logger.getChild("paho")
+        self._logger, self._paho = logger, logger.getChild("paho")
         self._identifier = config.client_id or f"avatard-{id}-{secrets.token_hex(4)}"
         self._protocol = {"3.1.1": aiomqtt.ProtocolVersion.V311}.get(config.protocol, aiomqtt.ProtocolVersion.V5)
         self._tls = tls_context(config.tls)
         self._word, self._answered = "", asyncio.Event()
         self._where = f"{config.host}:{self._port}"
-        self._told = ""
+        self._trouble = Trouble(self._where, news, logger)
         self._online, self._brief = False, 0
         self._client: aiomqtt.Client | None = None
         self.will: Outgoing | None = None
@@ -199,19 +199,18 @@ class Connection:
         except TimeoutError:
             base = self._probe.rsplit("/", 2)[0]
             who = f"user {self._config.username}" if self._config.username else "a client without a user name"
-            self._tell(f"{self._where}: connected, but commands do not come through; does the broker's ACL let {who} "
-                       f"read and write {base}/#?")  # fmt: skip
+            self._trouble.tell(f"connected, but commands do not come through; does the broker's ACL let {who} "
+                               f"read and write {base}/#?")  # fmt: skip
         else:
-            self._told = ""
-            self._news.publish(Problem("mqtt", "", over=True))
+            self._trouble.over()
 
     def _probe_came(self, payload: Any) -> None:
         if payload == self._word.encode():
             self._answered.set()
         else:
             base = self._probe.rsplit("/", 2)[0]
-            self._tell(f"{self._where}: somebody else sends to {self._probe}: does another avatard use {base}? "
-                       "give each its own 'id:'")  # fmt: skip
+            self._trouble.tell(f"somebody else sends to {self._probe}: does another avatard use {base}? "
+                               "give each its own 'id:'")  # fmt: skip
 
     def _failed(self, err: Exception) -> None:
         code = reason(err)
@@ -221,17 +220,10 @@ class Connection:
             return
         if code == TAKEN_OVER or (self._config.client_id and self._online and self._brief):
             taken, self._identifier = self._identifier, f"{self._identifier[:90]}-{secrets.token_hex(4)}"
-            self._tell(f"{self._where}: another client has connected with our id {taken!r}; going on as "
-                       f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
+            self._trouble.tell(f"another client has connected with our id {taken!r}; going on as "
+                               f"{self._identifier!r}; give each its own 'client_id:'")  # fmt: skip
             return
-        self._tell(f"{self._where}: {explained(err, code, self._tls is not None)}")
-
-    def _tell(self, what: str) -> None:
-        """Say it once, until it is another matter or has passed."""
-        if what != self._told:
-            self._told = what
-            self._logger.warning("%s", what)
-            self._news.publish(Problem("mqtt", what))
+        self._trouble.tell(explained(err, code, self._tls is not None))
 
 
 def _hang_up(client: aiomqtt.Client) -> None:

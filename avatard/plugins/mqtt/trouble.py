@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any
 
 from avatard.api.errors import ConfigError
+from avatard.api.news import News, Problem
 from avatard.plugins.mqtt.config import Tls
+
+
+class Trouble:
+    """What is wrong with one broker, told once until it is another matter or has passed."""
+
+    def __init__(self, where: str, news: News, logger: logging.Logger) -> None:
+        """Nothing is wrong yet with the broker at ``where``."""
+        self._where, self._news, self._logger = where, news, logger
+        self._told = ""
+
+    def tell(self, what: str) -> None:
+        """This is wrong now."""
+        if what != self._told:
+            self._told = what
+            self._logger.warning("%s: %s", self._where, what)
+            self._news.publish(Problem("mqtt", f"{self._where}: {what}"))
+
+    def over(self) -> None:
+        """All is well."""
+        self._told = ""
+        self._news.publish(Problem("mqtt", "", over=True))
 
 
 def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
